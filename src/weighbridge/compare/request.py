@@ -1,0 +1,126 @@
+"""What a comparison is asked to do, as values. The doors (library, command) build these."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+Strategy = Literal["auto", "checksum", "stream", "join"]
+StrPair = tuple[str | None, str | None]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two values may be apart and still be equal under a rule.
+
+    `absolute`: |left - right| <= amount. `relative`: |left - right| <= amount * |right|.
+    `time`: the two moments are at most `amount` seconds apart.
+    """
+
+    mode: Literal["absolute", "relative", "time"]
+    amount: float
+
+    @property
+    def label(self) -> str:
+        """Say the tolerance in words."""
+        if self.mode == "time":
+            return f"within {self.amount:g} s"
+        if self.mode == "relative":
+            return f"within {self.amount * 100:g} %"
+        return f"within {self.amount:g}"
+
+
+@dataclass(frozen=True)
+class SampleWish:
+    """Look at a share of the keys only, chosen by a hash of the key that both sides share.
+
+    `rate` is the share, 0 to 1; without one it is chosen so that, were more than `tolerance`
+    (0 to 1) of the rows different, at least one would be seen with `confidence` (0 to 1).
+    """
+
+    rate: float | None = None
+    tolerance: float = 0.001
+    confidence: float = 0.99
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits that refuse, with the reason, before or while the work is done. None: no limit."""
+
+    max_rows: int | None = None
+    max_bytes: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Options:
+    """Everything but the two sides. Column names are the left's unless said otherwise."""
+
+    key: tuple[str, ...] | None = None
+    columns: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    rename: dict[str, str] = field(default_factory=dict[str, str])
+    where: StrPair = (None, None)
+    updated_column: str | None = None
+    since: str | None = None
+    until: str | None = None
+    tolerances: dict[str, Tolerance] = field(default_factory=dict[str, Tolerance])
+    rules: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    sample: SampleWish | None = None
+    strategy: Strategy = "auto"
+    limit: int = 100
+    budget: Budget = Budget()
+    snapshot: bool = True
+    paranoid: bool = False
+    recheck: float | None = None
+    explain: bool = True
+    memory: int = 200 * 2**20
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the work is. `total` is an estimate of rows, None while unknown."""
+
+    phase: str
+    rows: int
+    total: int | None
+
+
+class Stop:
+    """A switch that ends a comparison from another thread or a signal handler.
+
+    `set()` may be called more than once. Work in progress registers what must be
+    cancelled (a server's query, a local one) by `on_set`.
+    """
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self._lock = threading.Lock()
+        self._actions: list[Callable[[], None]] = []
+
+    @property
+    def is_set(self) -> bool:
+        """Tell whether the work should end."""
+        return self._event.is_set()
+
+    def on_set(self, action: Callable[[], None]) -> None:
+        """Call `action` when the switch is set; at once where it already is."""
+        with self._lock:
+            self._actions.append(action)
+            late = self._event.is_set()
+        if late:
+            action()
+
+    def set(self) -> None:
+        """Flip the switch and cancel what is running."""
+        with self._lock:
+            actions = [] if self._event.is_set() else list(self._actions)
+            self._event.set()
+        for action in actions:
+            action()
+
+
+ProgressCallback = Callable[[Progress], None]
