@@ -1,11 +1,11 @@
 """Weighbridge moves data and proves that it arrived.
 
-    import weighbridge
+import weighbridge
 
-    with weighbridge.compare("postgresql://u@h/db#public.orders", "orders/*.parquet") as result:
-        print(result.report.verdict, result.report.rows)
-        for row in result:
-            print(row.kind, row.key, row.changed)
+with weighbridge.compare("postgresql://u@h/db#public.orders", "orders/*.parquet") as result:
+    print(result.report.verdict, result.report.rows)
+    for row in result:
+        print(row.kind, row.key, row.changed)
 """
 
 from __future__ import annotations

@@ -1,0 +1,31 @@
+# Each target is one line; python3, make and git are all that must be there.
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench docs clean
+
+# Files that decide what .venv holds: a change of them, and only that, sets up again.
+.venv/.ready: pyproject.toml uv.lock scripts/setup.py
+	@python3 scripts/setup.py && touch $@
+
+help:    ## this list
+	@sed -n 's/^\([a-z]*\): *.*## /\1\t/p' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## .venv with everything, and the command .venv/bin/weighbridge
+
+demo: .venv/.ready ## 336,776 flights, a faulty migrated copy, the diff, an HTML report
+	@$(PY) -m tests.servers && $(PY) -m demo
+
+test: .venv/.ready ## every test, on real servers that the tests start themselves
+	@$(PY) -m tests.servers && $(PY) -m pytest -n 2 tests
+
+check: .venv/.ready ## format, lint, types, import rule, unit tests: under a minute
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/basedpyright && .venv/bin/lint-imports && $(PY) -m pytest tests/unit $(wildcard tests/docs) -n 2 -q
+
+bench: .venv/.ready ## this and its peers, side by side: writes bench/RESULTS.md (long)
+	@$(PY) bench/run.py
+
+docs: .venv/.ready ## the examples and links of docs/ are true
+	@$(PY) -m pytest tests/docs -q
+
+clean: ## forget what set-up, tests and demo have made
+	rm -rf .venv .cache .pytest_cache .ruff_cache .hypothesis demo-report.html demo-verdict.json

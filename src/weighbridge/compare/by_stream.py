@@ -1,0 +1,371 @@
+"""Read both sides once and compare on the way.
+
+With an integer key that both sides can be read in the order of, windows of the same key
+range meet in memory: nothing is written down but what differs. Otherwise both sides are
+staged in the scratch database and joined there, which spills to disk.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.compare.task import Task
+from weighbridge.connectors.base import Reading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from weighbridge.compare.normalise import ColumnPair
+    from weighbridge.connectors.base import Source
+
+# How many batches a side may be ahead of the other.
+AHEAD = 3
+# Every so-many-th row of a window with differences is kept for the lift of explanations.
+BASE_STEP = 100
+
+
+def stream(task: Task) -> None:
+    """Compare everything in one pass."""
+    if can_window(task):
+        _compare_windows(task)
+        compare_null_keys(task)
+    else:
+        _compare_staged(task)
+
+
+def can_window(task: Task) -> bool:
+    """Tell whether both sides can be read in the order of one integer key."""
+    return windows_fit(task.keys, task.whole_row, task.sources)
+
+
+def windows_fit(
+    keys: Sequence[ColumnPair], whole_row: bool, sources: tuple[Source, Source]
+) -> bool:
+    """Tell whether windows of one integer key can be read from both sides."""
+    if len(keys) != 1 or whole_row:
+        return False
+    columns = (keys[0].left, keys[0].right)
+    return (
+        all(c.type.family == "int" for c in columns)
+        and keys[0].strict == ("{x}", "{x}")
+        and not any(c.type.unsigned and c.type.bits == 64 for c in columns)
+        and all(s.traits.ordered for s in sources)
+    )
+
+
+# Windows ---------------------------------------------------------------------------------
+
+
+class _Side:
+    """One side's rows in key order, read ahead by a thread of its own."""
+
+    def __init__(self, task: Task, side: int) -> None:
+        self._task = task
+        self._side = side
+        self._queue: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(AHEAD)
+        self._gone = threading.Event()
+        self.done = False
+        self.rows: pa.Table | None = None
+        self._thread = threading.Thread(target=self._run, name=f"side-{side}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        task, side = self._task, self._side
+        pair = task.keys[0]
+        column = (pair.left, pair.right)[side]
+        reading = Reading(
+            task.outputs(side),
+            key=column,
+            keys=(column,),
+            key_nulls=False if column.nullable else None,
+            ordered=True,
+        )
+        try:
+            task.remember_sql(side, reading)
+            for batch in task.sources[side].read(reading):
+                task.arrived(side, batch.num_rows, batch.nbytes)
+                if not self._put(batch):
+                    return
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001 handed over to the thread that compares
+            self._put(error)
+
+    def _put(self, item: pa.RecordBatch | BaseException | None) -> bool:
+        while not self._gone.is_set():
+            try:
+                self._queue.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def more(self) -> None:
+        """Wait for the next batch and add it to `rows`."""
+        while not self.done:
+            try:
+                item = self._queue.get(timeout=0.5)
+            except queue.Empty:
+                self._task.check()
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                self.done = True
+            elif item.num_rows:
+                table = pa.Table.from_batches([item])
+                self.rows = (
+                    table if not self.rows else pa.concat_tables([self.rows, table])
+                ).combine_chunks()
+            else:
+                continue
+            return
+
+    def keys(self) -> NDArray[np.int64]:
+        """Give the keys of the rows held, in order."""
+        if self.rows is None:
+            return np.empty(0, dtype=np.int64)
+        return self.rows.column("k0").to_numpy()
+
+    def take(self, count: int) -> pa.Table | None:
+        """Give the first `count` rows and keep the others."""
+        if self.rows is None or count == 0:
+            return self.rows.slice(0, 0) if self.rows is not None else None
+        head = self.rows.slice(0, count)
+        self.rows = self.rows.slice(count)
+        return head
+
+    def leave(self) -> None:
+        """Let the reading thread end."""
+        self._gone.set()
+        self._thread.join(timeout=10)
+
+
+def _compare_windows(task: Task) -> None:
+    task.phase = "comparing"
+    sides = (_Side(task, 0), _Side(task, 1))
+    task.dupes_known = [True, True]
+    try:
+        for left, right in _windows(task, sides):
+            task.check()
+            _compare_window(task, left, right)
+    except BaseException:
+        for source in task.sources:
+            source.cancel()
+        raise
+    finally:
+        for side in sides:
+            side.leave()
+
+
+def _windows(
+    task: Task, sides: tuple[_Side, _Side]
+) -> Iterator[tuple[pa.Table | None, pa.Table | None]]:
+    while True:
+        for side in sides:
+            if not side.done and (side.rows is None or side.rows.num_rows == 0):
+                side.more()
+        keys = [side.keys() for side in sides]
+        if all(side.done for side in sides):
+            if len(keys[0]) or len(keys[1]):
+                yield sides[0].take(len(keys[0])), sides[1].take(len(keys[1]))
+            return
+        # A side that may still send rows of its last key can be compared below that key only.
+        ends = [k[-1] for k, side in zip(keys, sides, strict=True) if len(k) and not side.done]
+        end = min(ends)
+        counts = [int(np.searchsorted(k, end)) for k in keys]
+        if counts == [0, 0] or not any(counts):
+            for k, side in zip(keys, sides, strict=True):
+                if len(k) and k[-1] == end and not side.done:
+                    side.more()
+            continue
+        yield sides[0].take(counts[0]), sides[1].take(counts[1])
+        task.check()
+
+
+def _compare_window(task: Task, left: pa.Table | None, right: pa.Table | None) -> None:
+    tables = [t if t is not None else _empty_like(o) for t, o in ((left, right), (right, left))]
+    keys = [t.column("k0").combine_chunks().to_numpy() for t in tables]
+    clean = [bool(np.all(k[1:] != k[:-1])) for k in keys]
+    for side in (0, 1):
+        if not clean[side]:
+            _note_duplicates(task, side, keys[side])
+    if all(clean):
+        _compare_unique(task, tables, keys)
+    else:
+        _hand_over(task, tables, unique=False)
+
+
+def _compare_unique(task: Task, tables: list[pa.Table], keys: list[NDArray[np.int64]]) -> None:
+    if len(keys[0]) == len(keys[1]) and np.array_equal(keys[0], keys[1]):
+        places: tuple[Any, Any] = (slice(None), slice(None))
+        aligned = tables
+        lone = [np.zeros(len(k), dtype=bool) for k in keys]
+    else:
+        at = np.searchsorted(keys[1], keys[0])
+        at[at == len(keys[1])] = 0
+        found = keys[1][at] == keys[0] if len(keys[1]) else np.zeros(len(keys[0]), dtype=bool)
+        mine, theirs = np.nonzero(found)[0], at[found]
+        lone = [~found, np.ones(len(keys[1]), dtype=bool)]
+        lone[1][theirs] = False
+        aligned = [tables[0].take(pa.array(mine)), tables[1].take(pa.array(theirs))]
+        places = (mine, theirs)
+    differs = _differs(task, aligned)
+    if not differs.any() and not lone[0].any() and not lone[1].any():
+        _count_equal(task, aligned[0], aligned[0].num_rows)
+        return
+    picked: list[pa.Table] = []
+    for side in (0, 1):
+        wanted = lone[side].copy()
+        spots = np.arange(len(keys[side]))[places[side]]
+        wanted[spots[differs]] = True
+        picked.append(tables[side].filter(pa.array(wanted)))
+    _keep_base(task, tables[0])
+    equal = int((~differs).sum())
+    _count_equal(task, aligned[0].filter(pa.array(~differs)), equal)
+    _hand_over(task, picked, unique=True)
+
+
+def _differs(task: Task, aligned: list[pa.Table]) -> NDArray[np.bool_]:
+    differs = np.zeros(aligned[0].num_rows, dtype=bool)
+    for i in range(len(task.values)):
+        left, right = (t.column(f"c{i}").combine_chunks() for t in aligned)
+        if left.equals(right):
+            continue
+        differs |= _unequal(left, right)
+    return differs
+
+
+def _unequal(left: pa.Array, right: pa.Array) -> NDArray[np.bool_]:
+    same = pc.fill_null(pc.equal(left, right), False).to_numpy(zero_copy_only=False)
+    nulls = [a.is_null().to_numpy(zero_copy_only=False) for a in (left, right)]
+    same = same | (nulls[0] & nulls[1])
+    if pa.types.is_floating(left.type):
+        odd = [
+            pc.fill_null(pc.is_nan(a), False).to_numpy(zero_copy_only=False) for a in (left, right)
+        ]
+        same = same | (odd[0] & odd[1])
+    return ~same
+
+
+def _count_equal(task: Task, table: pa.Table, rows: int) -> None:
+    task.tally.matched += rows
+    for i, pair in enumerate(task.values):
+        if pair.assumed and rows:
+            task.tally.equal_nulls[i] += table.column(f"c{i}").null_count
+
+
+def _note_duplicates(task: Task, side: int, keys: NDArray[np.int64]) -> None:
+    values, counts = np.unique(keys, return_counts=True)
+    many = counts > 1
+    batch = pa.record_batch({"k0": values[many], "n": counts[many].astype(np.int64)})
+    task.workspace.insert(f"dupes_{('left', 'right')[side]}", [batch])
+
+
+def _hand_over(task: Task, tables: list[pa.Table], *, unique: bool) -> None:
+    connection = task.workspace.connection
+    for name, table in zip(("window_left", "window_right"), tables, strict=True):
+        connection.register(name, table)
+    task.matcher.match("window_left", "window_right", unique=unique)
+    for name in ("window_left", "window_right"):
+        connection.unregister(name)
+
+
+def _keep_base(task: Task, table: pa.Table) -> None:
+    sample = table.take(pa.array(np.arange(0, table.num_rows, BASE_STEP)))
+    task.workspace.connection.register("seen", sample)
+    task.workspace.keep_base_of("seen")
+    task.workspace.connection.unregister("seen")
+
+
+def _empty_like(other: pa.Table | None) -> pa.Table:
+    if other is None:
+        raise ValueError
+    return other.schema.empty_table()
+
+
+def compare_null_keys(task: Task) -> None:
+    """Compare the rows whose key is null, which no window holds, as a multiset."""
+    if not any(c.nullable for p in task.keys for c in (p.left, p.right)):
+        return
+
+    def stage(side: int) -> int:
+        columns = tuple((p.left, p.right)[side] for p in task.keys)
+        reading = Reading(task.outputs(side), keys=columns, key_nulls=True)
+        return stage_rows(task, side, reading, f"nulls_{side}")
+
+    counts = task.both(stage)
+    task.tally.null_keys = list(counts)
+    if any(counts):
+        task.matcher.match("nulls_0", "nulls_1", unique=False, null_keys=True)
+    for side in (0, 1):
+        task.workspace.connection.execute(f"DROP TABLE nulls_{side}")
+
+
+# Staged ----------------------------------------------------------------------------------
+
+
+def stage_rows(task: Task, side: int, reading: Reading, table: str) -> int:
+    """Read rows into a table of the scratch database; give how many there were."""
+    task.remember_sql(side, reading)
+    reader = task.sources[side].read(reading)
+    cursor = task.workspace.connection.cursor()
+    cursor.register("shape", reader.schema.empty_table())
+    cursor.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM shape")
+    cursor.unregister("shape")
+    rows = 0
+    for batch in reader:
+        task.check()
+        cursor.register("arriving", batch)
+        cursor.execute(f"INSERT INTO {table} SELECT * FROM arriving")
+        cursor.unregister("arriving")
+        task.arrived(side, batch.num_rows, batch.nbytes)
+        rows += batch.num_rows
+    cursor.close()
+    return rows
+
+
+def _compare_staged(task: Task) -> None:
+    task.phase = "reading"
+    task.both(lambda side: stage_rows(task, side, Reading(task.outputs(side)), f"staged_{side}"))
+    task.phase = "comparing"
+    compare_tables(task, ("staged_0", "staged_1"))
+
+
+def compare_tables(task: Task, tables: tuple[str, str]) -> None:
+    """Compare two tables of the scratch database, whatever their keys are."""
+    run = task.workspace.connection.execute
+    names = [f"k{i}" for i in range(len(task.keys))]
+    whole = " AND ".join(f"{n} IS NOT NULL" for n in names)
+    duplicated = [False, False]
+    for side, table in enumerate(tables):
+        count = task.workspace.scalar(f"SELECT count(*) FROM {table} WHERE NOT ({whole})")
+        task.tally.null_keys[side] = 0 if task.whole_row else count
+        side_name = ("left", "right")[side]
+        if not task.unique[side] and not task.whole_row:
+            listed = ", ".join(names)
+            run(
+                f"INSERT INTO dupes_{side_name} SELECT {listed}, count(*) FROM {table}"
+                f" WHERE {whole} GROUP BY ALL HAVING count(*) > 1"
+            )
+            duplicated[side] = task.workspace.scalar(f"SELECT count(*) FROM dupes_{side_name}") > 0
+    task.dupes_known = [True, True]
+    if task.whole_row:
+        task.matcher.match(*tables, unique=False, null_keys=True)
+        return
+    nulls = any(task.tally.null_keys)
+    if not nulls:
+        task.matcher.match(*tables, unique=not any(duplicated))
+        return
+    for keep, null_keys in ((whole, False), (f"NOT ({whole})", True)):
+        for side, table in enumerate(tables):
+            run(f"CREATE OR REPLACE TEMP VIEW part_{side} AS SELECT * FROM {table} WHERE {keep}")
+        task.matcher.match(
+            "part_0", "part_1", unique=not null_keys and not any(duplicated), null_keys=null_keys
+        )

@@ -1,0 +1,472 @@
+"""How the values of two types are brought into one form: the table of pairs.
+
+Every entry keeps apart whatever is different: a text that is no number never becomes NULL,
+so it can equal nothing but itself. IDs are those of the cases in the tests.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from weighbridge.types.columns import ColumnType
+
+Types = tuple[ColumnType, ColumnType]
+Natives = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """The form that a pair is compared in; the fields are as in `normalise.ColumnPair`."""
+
+    rule: str
+    strict: tuple[str, str]
+    domain: str
+    loses: str | None = None
+    loose: str | None = None
+    assumed: bool = False
+
+
+def find_pairing(types: Types, natives: Natives, wanted: str | None) -> Pairing | str:
+    """Find how two types are compared, or give the reason why they cannot be."""
+    families = (types[0].family, types[1].family)
+    if "unreadable" in families:
+        return "a column of this type cannot be read"
+    if wanted in _ASKED:
+        return _ASKED[wanted](types, natives)
+    if families[0] == families[1]:
+        return _SAME.get(families[0], _as_text)(types, natives)
+    maker = _MIXED.get(frozenset(families))
+    if maker is None:
+        return f"{types[0].declared} and {types[1].declared} have no common form"
+    return maker(types, natives)
+
+
+def _plain(types: Types, natives: Natives) -> Pairing:
+    if natives[0] == natives[1]:
+        return Pairing("exact", ("{x}", "{x}"), "other")
+    return _as_text(types, natives)
+
+
+def _as_text(_types: Types, natives: Natives) -> Pairing:
+    parts = [
+        x if n == "VARCHAR" else "CAST({x} AS VARCHAR)"
+        for x, n in zip(("{x}",) * 2, natives, strict=True)
+    ]
+    return Pairing("exact", (parts[0], parts[1]), "text")
+
+
+# Text ------------------------------------------------------------------------------------
+
+
+def _text(types: Types, _natives: Natives) -> Pairing:
+    if types[0].padded != types[1].padded:
+        return Pairing("pad", ("{x}", "{x}"), "text", "padding of CHAR", assumed=True)
+    return Pairing("exact", ("{x}", "{x}"), "text")
+
+
+def _json(_types: Types, natives: Natives) -> Pairing:
+    loses = "white space, key order and number form in JSON"
+    pairing = _as_text(_types, natives)
+    return Pairing("json", pairing.strict, "text", loses, loose="wb_json({x})")
+
+
+def _xml(_types: Types, natives: Natives) -> Pairing:
+    pairing = _as_text(_types, natives)
+    loses = "attribute order and white space in tags of XML"
+    return Pairing("xml", pairing.strict, "text", loses, loose="wb_xml({x})")
+
+
+def _inet(types: Types, natives: Natives) -> Pairing:
+    del types, natives
+    one = "lower(regexp_replace({x}, '(?:/32|(:.*)/128)$', '\\1'))"
+    return Pairing("network address", (one, one), "text", "the mask of a single host", assumed=True)
+
+
+# Numbers ---------------------------------------------------------------------------------
+
+
+def _float(types: Types, _natives: Natives) -> Pairing:
+    if types[0].bits != types[1].bits:
+        loses = "digits beyond single precision"
+        return Pairing("float32", ("{x}", "{x}"), "float", loses, loose="CAST({x} AS FLOAT)")
+    return Pairing("exact (-0.0 equals 0.0)", ("{x}", "{x}"), "float")
+
+
+def _digits(native: str) -> tuple[int, int] | None:
+    if native == "BIGINT":
+        return 19, 0
+    found = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", native)
+    return (int(found[1]) - int(found[2]), int(found[2])) if found else None
+
+
+def _not_a_number(kind: ColumnType, native: str) -> int | None:
+    # A source that needs a number for NaN travels with one digit more than it declares.
+    digits = _digits(native)
+    if kind.family != "decimal" or digits is None or kind.precision is None:
+        return None
+    declared = kind.precision - (kind.scale or 0)
+    return declared if digits[0] > declared else None
+
+
+def _number(types: Types, natives: Natives) -> Pairing:
+    digits = [_digits(n) for n in natives]
+    if natives[0] == natives[1] and digits[0] is not None:
+        same = [_not_a_number(t, n) for t, n in zip(types, natives, strict=True)]
+        if same[0] == same[1]:
+            return Pairing("exact", ("{x}", "{x}"), "number")
+    if digits[0] and digits[1]:
+        whole = max(digits[0][0], digits[1][0]) + 1
+        scale = max(digits[0][1], digits[1][1])
+        if whole + scale <= 38:
+            target = f"DECIMAL({whole + scale},{scale})"
+            casts = [_decimal(t, n, target, whole) for t, n in zip(types, natives, strict=True)]
+            return Pairing("exact", (casts[0], casts[1]), "number")
+    texts = [_number_text(t, n) for t, n in zip(types, natives, strict=True)]
+    return Pairing("exact", (texts[0], texts[1]), "text")
+
+
+def _decimal(kind: ColumnType, native: str, target: str, whole: int) -> str:
+    nan = _not_a_number(kind, native)
+    plain = f"CAST({{x}} AS {target})"
+    if nan is None:
+        return plain
+    stands = f"CAST('1{'0' * (whole - 1)}' AS {target})"
+    return f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN {stands} ELSE {plain} END"
+
+
+def _number_text(kind: ColumnType, native: str) -> str:
+    """Write a number as plain digits: no exponent, no trailing zeros, no minus zero."""
+    text = "{x}" if native == "VARCHAR" else "CAST({x} AS VARCHAR)"
+    bare = f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
+    bare = f"CASE WHEN {bare} = '-0' THEN '0' ELSE {bare} END"
+    nan = _not_a_number(kind, native)
+    if nan is None:
+        return bare
+    return f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN 'NaN' ELSE {bare} END"
+
+
+def _float_and_exact(types: Types, natives: Natives) -> Pairing:
+    parts = [
+        "{x}" if t.family == "float" else _as_double(t, n)
+        for t, n in zip(types, natives, strict=True)
+    ]
+    loses = "digits beyond double precision"
+    return Pairing("as double", (parts[0], parts[1]), "float", loses, assumed=True)
+
+
+def _as_double(kind: ColumnType, native: str) -> str:
+    nan = _not_a_number(kind, native)
+    plain = "CAST({x} AS DOUBLE)"
+    if nan is None:
+        return plain
+    return (
+        f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN 'NaN'::DOUBLE ELSE {plain} END"
+    )
+
+
+def _int_and_float(types: Types, natives: Natives) -> Pairing:
+    # Compared as exact numbers: a double that is whole becomes its digits.
+    whole = (
+        "CASE WHEN {x} = trunc({x}) AND abs({x}) < 1e37"
+        " THEN CAST(CAST({x} AS DECIMAL(38,0)) AS VARCHAR) ELSE CAST({x} AS VARCHAR) END"
+    )
+    parts = [whole if t.family == "float" else "CAST({x} AS VARCHAR)" for t in types]
+    del natives
+    return Pairing("number", (parts[0], parts[1]), "text")
+
+
+def _bool_and_int(types: Types, natives: Natives) -> Pairing:
+    target = next(n for t, n in zip(types, natives, strict=True) if t.family != "bool")
+    parts = [
+        f"CAST(CAST({{x}} AS INTEGER) AS {target})" if t.family == "bool" else "{x}" for t in types
+    ]
+    return Pairing("true is 1", (parts[0], parts[1]), "other", assumed=_odd_bool(types))
+
+
+def _odd_bool(types: Types) -> bool:
+    return not any(t.declared.startswith("tinyint(1)") for t in types)
+
+
+def _bool_and_bit(types: Types, _natives: Natives) -> Pairing:
+    parts = ["CASE WHEN {x} THEN '1' ELSE '0' END" if t.family == "bool" else "{x}" for t in types]
+    guarded = [f"CASE WHEN {{x}} IS NULL THEN NULL ELSE {p} END" for p in parts]
+    return Pairing("true is 1", (guarded[0], guarded[1]), "text")
+
+
+# A text beside a typed column: compared as text, the typed value written plainly ------------
+
+_TRUE = "'t','true','y','yes','1','on'"
+_FALSE = "'f','false','n','no','0','off'"
+
+
+def _with_text(types: Types, natives: Natives) -> Pairing:
+    index = 0 if types[0].family != "text" else 1
+    typed, text = types[index], types[1 - index]
+    from_text, from_typed, rule = _READINGS[typed.family](typed, natives[index])
+    strict = (from_typed, from_text) if index == 0 else (from_text, from_typed)
+    assumed = not (typed.family == "uuid" or text.loose)
+    return Pairing(rule, strict, "text", None if text.loose else rule, assumed=assumed)
+
+
+def _int_text(_kind: ColumnType, native: str) -> tuple[str, str, str]:
+    del native
+    return "{x}", "CAST({x} AS VARCHAR)", "int as text"
+
+
+def _decimal_text(kind: ColumnType, native: str) -> tuple[str, str, str]:
+    number = "regexp_full_match({x}, '[+-]?[0-9]+([.][0-9]*)?')"
+    plain = _number_text(kind, "VARCHAR")
+    text = f"CASE WHEN {number} THEN {plain} ELSE {{x}} END"
+    return text, _number_text(kind, native), "number as text"
+
+
+def _float_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    read = "coalesce(CAST(try_cast({x} AS DOUBLE) AS VARCHAR), {x})"
+    return read, "CAST({x} AS VARCHAR)", "double as text"
+
+
+def _bool_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    read = (
+        f"CASE WHEN lower({{x}}) IN ({_TRUE}) THEN 'true'"
+        f" WHEN lower({{x}}) IN ({_FALSE}) THEN 'false' ELSE {{x}} END"
+    )
+    return read, "CAST({x} AS VARCHAR)", "boolean as text"
+
+
+def _time_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    typed = "CAST(CAST({x} AS TIMESTAMP) AS VARCHAR)"
+    read = "coalesce(CAST(try_cast({x} AS TIMESTAMP) AS VARCHAR), {x})"
+    if kind.family == "timestamptz":
+        aware = "try_cast({x} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
+        zoned = "regexp_matches({x}, '([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$')"
+        read = f"coalesce(CASE WHEN {zoned} THEN CAST({aware} AS VARCHAR) END, {read})"
+    return read, typed, f"{kind.family} as text"
+
+
+def _uuid_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    return _UUID_READ, "CAST({x} AS VARCHAR)", "uuid as text"
+
+
+_UUID_READ = "coalesce(CAST(try_cast(trim({x}, '{}') AS UUID) AS VARCHAR), {x})"
+
+
+def _bytes_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    digits = "regexp_replace({x}, '^(\\\\x|0x|0X)', '')"
+    hexed = f"regexp_full_match({digits}, '([0-9a-fA-F]{{2}})*')"
+    coded = "regexp_full_match({x}, '([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?')"
+    read = (
+        f"CASE WHEN {hexed} THEN lower({digits}) WHEN {coded} THEN lower(hex(from_base64("
+        f"CASE WHEN {coded} THEN {{x}} END))) ELSE {{x}} END"
+    )
+    return read, "lower(hex({x}))", "bytes as hex or base64"
+
+
+def _verbatim(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    return "{x}", "CAST({x} AS VARCHAR)", "as text"
+
+
+_READINGS: dict[str, Callable[[ColumnType, str], tuple[str, str, str]]] = {
+    "int": _int_text,
+    "decimal": _decimal_text,
+    "float": _float_text,
+    "bool": _bool_text,
+    "date": _time_text,
+    "timestamp": _time_text,
+    "timestamptz": _time_text,
+    "uuid": _uuid_text,
+    "bytes": _bytes_text,
+}
+
+
+# Time ------------------------------------------------------------------------------------
+
+
+def _moment(types: Types, natives: Natives) -> Pairing:
+    if natives == ("DATE", "DATE"):
+        return Pairing("exact", ("{x}", "{x}"), "time")
+    scales = [6 if t.family == "date" or t.scale is None else t.scale for t in types]
+    families = {t.family for t in types}
+    if max(scales) > 6:
+        return _nanoseconds(types, natives)
+    parts = [_timestamp(n) for n in natives]
+    rule, loses, loose, assumed = "exact", None, None, False
+    if families == {"timestamp", "timestamptz"}:
+        rule, loses, assumed = "utc", "that one side has no time zone; it is read as UTC", True
+    elif "date" in families and len(families) > 1:
+        rule, loses, assumed = "date as midnight", "that one side has no time of day", True
+    if scales[0] != scales[1] and "date" not in families:
+        fewer = min(scales)
+        step = 10 ** (6 - fewer)
+        loose = f"make_timestamp((epoch_us({{x}}) + {step // 2}) // {step} * {step})"
+        loose = f"CASE WHEN isfinite({{x}}) THEN {loose} ELSE {{x}} END"
+        rounded = f"rounded to {fewer} fractional digits"
+        rule = rounded if rule == "exact" else f"{rule}, {rounded}"
+        loses = ", ".join(p for p in (loses, f"fractional digits after {fewer}") if p)
+    return Pairing(rule, (parts[0], parts[1]), "time", loses, loose=loose, assumed=assumed)
+
+
+def _timestamp(native: str) -> str:
+    if native == "TIMESTAMP":
+        return "{x}"
+    return (
+        "coalesce(try_cast({x} AS TIMESTAMP),"
+        " CASE WHEN {x} IS NULL THEN NULL ELSE TIMESTAMP 'infinity' END)"
+    )
+
+
+def _nanoseconds(_types: Types, natives: Natives) -> Pairing:
+    parts = [
+        "CAST(epoch_ns({x}) AS DECIMAL(38,0))"
+        if n == "TIMESTAMP_NS"
+        else "CAST(epoch_us(CAST({x} AS TIMESTAMP)) AS DECIMAL(38,0)) * 1000"
+        for n in natives
+    ]
+    if natives[0] == natives[1]:
+        return Pairing("exact", ("{x}", "{x}"), "other")
+    rounded = "round({x} / 1000)"
+    loses = "fractional digits after 6"
+    return Pairing("rounded to 6 fractional digits", (parts[0], parts[1]), "number", loses, rounded)
+
+
+_SECONDS = (
+    "(CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END * CAST(round("
+    "(CAST(split_part(ltrim({x}, '-'), ':', 1) AS DOUBLE) * 3600"
+    " + CAST(split_part({x}, ':', 2) AS DOUBLE) * 60"
+    " + CAST(split_part({x}, ':', 3) AS DOUBLE)) * 1000000) AS BIGINT))"
+)
+
+
+def _time(types: Types, natives: Natives) -> Pairing:
+    del types, natives
+    one = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
+    return Pairing("exact", (one, one), "number")
+
+
+def _timetz(types: Types, natives: Natives) -> Pairing:
+    del natives
+    parts = [
+        "wb_utc_time({x})" if t.family == "timetz" else "wb_utc_time({x} || '+00')" for t in types
+    ]
+    mixed = types[0].family != types[1].family
+    loses = "that one side has no time zone; it is read as UTC" if mixed else None
+    return Pairing(
+        "utc" if mixed else "exact", (parts[0], parts[1]), "number", loses, assumed=mixed
+    )
+
+
+def _time_and_interval(types: Types, _natives: Natives) -> Pairing:
+    parts = [
+        f"'0 mon 0 day ' || {_SECONDS} || ' us'" if t.family == "time" else "{x}" for t in types
+    ]
+    loses = "the difference between a time and a duration"
+    return Pairing("time as interval", (parts[0], parts[1]), "interval", loses, assumed=True)
+
+
+def _interval(_types: Types, _natives: Natives) -> Pairing:
+    return Pairing("exact", ("{x}", "{x}"), "interval")
+
+
+# Asked for by name -------------------------------------------------------------------------
+
+
+def _epoch(unit: int) -> Callable[[Types, Natives], Pairing | str]:
+    def make(types: Types, natives: Natives) -> Pairing | str:
+        del natives
+        moments = {"timestamp", "timestamptz", "date"}
+        if {t.family in moments for t in types} != {True, False}:
+            return "an epoch rule needs a number on one side and a moment on the other"
+        parts = [
+            "epoch_us(CAST({x} AS TIMESTAMP))"
+            if t.family in moments
+            else f"CAST({{x}} AS BIGINT) * {unit}"
+            for t in types
+        ]
+        return Pairing("epoch", (parts[0], parts[1]), "number", "the time zone", assumed=True)
+
+    return make
+
+
+def _uuid_swapped(types: Types, _natives: Natives) -> Pairing | str:
+    if {t.family for t in types} - {"uuid", "bytes", "text"}:
+        return "the rule uuid-swapped needs a uuid and 16 bytes"
+    straight = "lower(replace(CAST({x} AS VARCHAR), '-', ''))"
+    h = "lower(hex({x}))"
+    swapped = f"substr({h}, 9, 8) || substr({h}, 5, 4) || substr({h}, 1, 4) || substr({h}, 17)"
+    parts = [swapped if t.family == "bytes" else straight for t in types]
+    return Pairing("uuid-swapped", (parts[0], parts[1]), "text", "the order of bytes", assumed=True)
+
+
+def _uuid_and_bytes(types: Types, _natives: Natives) -> Pairing:
+    parts = [
+        "lower(hex({x}))" if t.family == "bytes" else "replace(CAST({x} AS VARCHAR), '-', '')"
+        for t in types
+    ]
+    return Pairing("uuid as 16 bytes", (parts[0], parts[1]), "text", "the kind", assumed=True)
+
+
+def _as_numbers(types: Types, natives: Natives) -> Pairing | str:
+    del types, natives
+    read = "coalesce(try_cast({x} AS DOUBLE), CASE WHEN {x} IS NULL THEN NULL ELSE 'NaN' END)"
+    return Pairing("number", (read, read), "float", "digits beyond double precision", assumed=True)
+
+
+def _verbatim_pair(types: Types, natives: Natives) -> Pairing:
+    pairing = _as_text(types, natives)
+    return Pairing("as text", pairing.strict, "text", "the kind", assumed=True)
+
+
+_ASKED: dict[str | None, Callable[[Types, Natives], Pairing | str]] = {
+    "epoch-s": _epoch(1_000_000),
+    "epoch-ms": _epoch(1_000),
+    "epoch-us": _epoch(1),
+    "uuid-swapped": _uuid_swapped,
+    "number": _as_numbers,
+    "text": _verbatim_pair,
+}
+_SAME: dict[str, Callable[[Types, Natives], Pairing]] = {
+    "bool": _plain,
+    "int": _number,
+    "decimal": _number,
+    "float": _float,
+    "text": _text,
+    "bytes": _plain,
+    "uuid": _plain,
+    "date": _moment,
+    "timestamp": _moment,
+    "timestamptz": _moment,
+    "time": _time,
+    "timetz": _timetz,
+    "interval": _interval,
+    "json": _json,
+    "array": _json,
+    "xml": _xml,
+    "inet": _inet,
+}
+_MIXED: dict[frozenset[str], Callable[[Types, Natives], Pairing]] = {
+    frozenset({"int", "decimal"}): _number,
+    frozenset({"int", "float"}): _int_and_float,
+    frozenset({"decimal", "float"}): _float_and_exact,
+    frozenset({"bool", "int"}): _bool_and_int,
+    frozenset({"bool", "decimal"}): _bool_and_int,
+    frozenset({"bool", "bit"}): _bool_and_bit,
+    frozenset({"date", "timestamp"}): _moment,
+    frozenset({"date", "timestamptz"}): _moment,
+    frozenset({"timestamp", "timestamptz"}): _moment,
+    frozenset({"time", "timetz"}): _timetz,
+    frozenset({"time", "interval"}): _time_and_interval,
+    frozenset({"uuid", "bytes"}): _uuid_and_bytes,
+    frozenset({"json", "text"}): _json,
+    frozenset({"array", "text"}): _json,
+    frozenset({"array", "json"}): _json,
+    frozenset({"xml", "text"}): _xml,
+    frozenset({"inet", "text"}): _inet,
+    frozenset({"interval", "text"}): _as_text,
+    frozenset({"time", "text"}): _as_text,
+    frozenset({"timetz", "text"}): _as_text,
+    frozenset({"bit", "text"}): _as_text,
+    frozenset({"geometry", "text"}): _as_text,
+    frozenset({"other", "text"}): _as_text,
+    **{frozenset({family, "text"}): _with_text for family in _READINGS},
+}

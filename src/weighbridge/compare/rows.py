@@ -1,0 +1,93 @@
+"""The rows that differ, read back from the workspace: a few for the report, or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
+
+from weighbridge.compare.result import Kind, RowDiff
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weighbridge.compare.normalise import ColumnPair
+    from weighbridge.compare.task import Task
+    from weighbridge.types.columns import ColumnType
+
+_ORDER = "CASE kind WHEN 'changed' THEN 0 WHEN 'only_left' THEN 1 ELSE 2 END"
+
+
+def sample_rows(task: Task, limit: int) -> Iterator[RowDiff]:
+    """Give at most `limit` row diffs, some of every kind, in the order of the key."""
+    keys = ", ".join(f"k{i}" for i in range(len(task.keys)))
+    kinds = task.workspace.connection.execute(
+        f"SELECT kind, count(*) FROM diffs GROUP BY 1 ORDER BY min({_ORDER})"
+    ).fetchall()
+    left = limit
+    for place, (kind, count) in enumerate(kinds):
+        share = max(1, left // (len(kinds) - place)) if left else 0
+        take = min(count, share)
+        left -= take
+        batches = task.workspace.connection.execute(
+            f"SELECT {_columns(task)} FROM diffs WHERE kind = ? ORDER BY {keys} LIMIT {take}",
+            [kind],
+        ).to_arrow_table()
+        for batch in batches.to_batches():
+            yield from row_diffs(task.keys, task.values, batch)
+
+
+def all_rows(task: Task, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]:
+    """Stream every differing row as Arrow batches with the workspace's columns."""
+    cursor = task.workspace.connection.cursor()
+    yield from cursor.execute(f"SELECT {_columns(task)} FROM diffs").to_arrow_reader(batch_rows)
+
+
+def _columns(task: Task) -> str:
+    # Moments beyond Python's calendar and zero dates go as text.
+    listed = ["kind", "changed", *(f"k{i}" for i in range(len(task.keys)))]
+    for prefix, side in (("l", 0), ("r", 1)):
+        for i, pair in enumerate(task.values):
+            column = (pair.left, pair.right)[side]
+            listed.append(f"{shown(column.type, f'{prefix}{i}')} AS {prefix}{i}")
+    return ", ".join(listed)
+
+
+def shown(kind: ColumnType, name: str) -> str:
+    """Write the expression that shows a native value as its owner knows it."""
+    if kind.family in {"date", "timestamp", "timestamptz"}:
+        return (
+            f"CASE WHEN typeof({name}) LIKE 'TIMESTAMP%' AND {name} < '190000-01-01 (BC)'::TIMESTAMP"
+            f" THEN '0000-00-00' ELSE CAST({name} AS VARCHAR) END"
+        )
+    return name
+
+
+def row_diffs(
+    keys: tuple[ColumnPair, ...], values: tuple[ColumnPair, ...], batch: pa.RecordBatch
+) -> Iterator[RowDiff]:
+    """Turn a batch of differing rows into `RowDiff` values."""
+    for row in batch.to_pylist():
+        kind = cast("Kind", row["kind"])
+        sides: list[dict[str, Any] | None] = []
+        for prefix, side, absent in (("l", 0, "only_right"), ("r", 1, "only_left")):
+            named = {
+                p.name: _value((p.left, p.right)[side].type, row[f"{prefix}{i}"])
+                for i, p in enumerate(values)
+            }
+            sides.append(None if kind == absent else named)
+        yield RowDiff(
+            kind=kind,
+            key={p.name: row[f"k{i}"] for i, p in enumerate(keys)},
+            left=sides[0],
+            right=sides[1],
+            changed=tuple(values[i].name for i in row["changed"] or ()),
+        )
+
+
+def _value(kind: ColumnType, value: Any) -> Any:
+    if isinstance(value, Decimal) and kind.precision is not None:
+        digits = kind.precision - (kind.scale or 0)
+        # One number that the column cannot hold stands for NaN on the way.
+        return Decimal("NaN") if abs(value) >= Decimal(10) ** digits else value
+    return value

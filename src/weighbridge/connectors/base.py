@@ -1,0 +1,191 @@
+"""What the engine may ask of a place where data lives.
+
+A `Source` is one relation (table, view, query, file) on one open connection, inside one
+snapshot where the vendor has them. Rows leave it as Arrow batches only. What a vendor can
+do is said by its `Traits`, as data; the engine asks "can you?", never "who are you?".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weighbridge.types.columns import Column, Shape
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What a vendor can do.
+
+    `dialect`: the SQL that it speaks, as sqlglot names it. `fingerprints`: the name of the
+    family of hash functions that it can compute by itself, None if none that is good enough;
+    sides with the same name can be compared inside the servers. `local`: DuckDB in this
+    process reads it, so that any expression can run at the source. `ordered`: reading in the
+    order of an indexed integer key costs little more than reading. `cheap_rescan`: reading a
+    second time costs no parsing.
+    """
+
+    vendor: str
+    dialect: str
+    fingerprints: str | None = None
+    local: bool = False
+    ordered: bool = False
+    cheap_rescan: bool = True
+
+
+@dataclass(frozen=True)
+class Position:
+    """The moment that a source's rows are read at; `level` as in the verdict."""
+
+    snapshot: bool
+    position: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the catalog believes, without reading rows. None: it does not know."""
+
+    rows: int | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Output:
+    """One column of a reading: `expression` is DuckDB SQL over the native value `{x}`."""
+
+    name: str
+    column: Column
+    expression: str = "{x}"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Which rows and columns to read out.
+
+    `ranges` are half-open ranges of the integer column `key`; None reads all.
+    `key_nulls`: None reads all rows, True those with a null in `keys`, False the others.
+    `buckets` keeps the rows whose `Checksums` bucket is listed.
+    """
+
+    outputs: tuple[Output, ...]
+    key: Column | None = None
+    keys: tuple[Column, ...] = ()
+    ranges: tuple[tuple[int, int], ...] | None = None
+    key_nulls: bool | None = None
+    ordered: bool = False
+    buckets: tuple[Grouping, tuple[int, ...]] | None = None
+
+
+@dataclass(frozen=True)
+class Hashed:
+    """A column and the form in which its value is hashed, so that both sides agree."""
+
+    column: Column
+    form: str
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """How rows fall into buckets: an integer key shifted right, or a hash of the key.
+
+    `shift` is set for the first; `count` (a power of two) for the second.
+    """
+
+    keys: tuple[Hashed, ...]
+    shift: int | None = None
+    count: int = 0
+    bitmap: bool = False
+
+
+@dataclass(frozen=True)
+class ChecksumQuery:
+    """One fingerprint for each bucket over keys and values, salted by `salt` for this run."""
+
+    grouping: Grouping
+    values: tuple[Hashed, ...]
+    salt: int
+    ranges: tuple[tuple[int, int], ...] | None = None
+
+
+class Source(Protocol):
+    """One relation on one connection. Not shared between threads, except `cancel`."""
+
+    traits: Traits
+    label: str
+    relation: str
+    query: str | None
+    where: str | None
+    version: str | None
+
+    def shape(self) -> Shape:
+        """Give columns and keys. Raises NoSuchTable with near names."""
+        ...
+
+    def estimate(self) -> Estimate:
+        """Give the catalog's belief about rows and bytes; reads no rows."""
+        ...
+
+    def span(self, column: Column) -> tuple[int, int] | None:
+        """Give the lowest and highest value of an integer column, or None if that is dear."""
+        ...
+
+    def is_unique(self, columns: Sequence[Column]) -> bool:
+        """Tell whether no two rows share these values and none is null; scans the relation."""
+        ...
+
+    def read(self, reading: Reading) -> pa.RecordBatchReader:
+        """Stream rows as Arrow batches in bounded memory."""
+        ...
+
+    def native(self, column: Column) -> str:
+        """Name the DuckDB type in which a column's values arrive."""
+        ...
+
+    def position(self) -> Position:
+        """Tell which moment the rows are of."""
+        ...
+
+    def sql(self, reading: Reading) -> str:
+        """Give the SQL that `read` runs at the source."""
+        ...
+
+    def cancel(self) -> None:
+        """End what is running at the source, from another thread; never raises."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection and the snapshot."""
+        ...
+
+
+class Checksums(Protocol):
+    """A source that hashes its own rows."""
+
+    def checksums(self, query: ChecksumQuery) -> pa.Table:
+        """Give bucket (int64), n (int64), s (string), m (int64 bitmap or null) for each bucket."""
+        ...
+
+    def checksum_sql(self, query: ChecksumQuery) -> str:
+        """Give the SQL that `checksums` runs."""
+        ...
+
+    def probe(self) -> str:
+        """Give a text that is equal on two servers only if their hashes agree."""
+        ...
+
+    def duplicates(self, keys: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Give each key that several rows have: its columns k0…, and n."""
+        ...
+
+
+class Local(Protocol):
+    """A source that DuckDB in this process reads: `expression` can stand in its FROM."""
+
+    def attach(self, connection: object) -> str:
+        """Make the source readable on a DuckDB connection and give its FROM expression."""
+        ...

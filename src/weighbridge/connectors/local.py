@@ -1,0 +1,328 @@
+"""DuckDB databases and files (CSV, Parquet, JSON): read by DuckDB in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import duckdb
+
+from weighbridge.connectors import duckdb_types as types
+from weighbridge.connectors.base import Estimate, Position, Reading, Traits
+from weighbridge.connectors.guard import check_query, quote
+from weighbridge.connectors.sql import (
+    in_ranges,
+    literal,
+    no_such_table,
+    nulls,
+    scrub,
+    select,
+    uniqueness,
+)
+from weighbridge.connectors.transport import BATCH_ROWS, guarded
+from weighbridge.errors import (
+    BadQuery,
+    Cancelled,
+    NoSuchTable,
+    QueryFailed,
+    SpillFull,
+    Unreadable,
+    WeighbridgeError,
+)
+from weighbridge.types.columns import Column, ColumnType, Shape
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weighbridge.connectors.sides import SideSpec
+
+
+class LocalSource:
+    """What DuckDB reads in this process: `expression` can stand in a FROM of `connection`."""
+
+    traits = Traits(vendor="duckdb", dialect="duckdb", fingerprints="duckdb", local=True)
+
+    def __init__(self, spec: SideSpec) -> None:
+        self.label = spec.label
+        self.where = spec.where
+        self.version: str | None = duckdb.__version__
+        self.query = check_query(spec.query, "duckdb") if spec.query else None
+        self._spec = spec
+        self._private = duckdb.connect(config={"threads": 2, "memory_limit": "128MB"})
+        self._connections: list[duckdb.DuckDBPyConnection] = []
+        self.relation = self.attach(self._private)
+        # A user's SQL may read this side and nothing else on this machine.
+        self._private.execute("SET enable_external_access = false")
+        self._shape = self._describe()
+
+    # Each kind of local source says only this:
+
+    def attach(self, connection: duckdb.DuckDBPyConnection) -> str:
+        """Make the data readable on a connection and give its FROM expression."""
+        raise NotImplementedError
+
+    def paths(self) -> list[str]:
+        """List the files that the data is in."""
+        raise NotImplementedError
+
+    # Asking --------------------------------------------------------------------------------
+
+    def _describe(self) -> Shape:
+        try:
+            rows = self._private.execute(f"DESCRIBE SELECT * FROM {self.relation}").fetchall()
+        except duckdb.Error as error:
+            raise self.error(error) from None
+        return Shape(
+            tuple(
+                Column(str(row[0]), self.column_type(str(row[1])), True, n)
+                for n, row in enumerate(rows)
+            )
+        )
+
+    def column_type(self, declared: str) -> ColumnType:
+        """Give the type of a column that DuckDB describes as `declared`."""
+        return types.column_type(declared)
+
+    def error(self, error: Exception) -> WeighbridgeError:
+        """Translate DuckDB's error, with the blame where it belongs."""
+        text = scrub(error).replace("Invalid Input Error: ", "")
+        if isinstance(error, duckdb.InterruptException) or "Interrupted" in text:
+            return Cancelled("The reading was cancelled.", next_step="Run it again when you like.")
+        if "No space left" in text or "max_temp_directory_size" in text:
+            return SpillFull(
+                "There is no room for temporary files.",
+                next_step="Free space, or set WEIGHBRIDGE_TMPDIR to a larger disk.",
+            )
+        user_sql = self.query is not None or self.where is not None
+        if user_sql and isinstance(error, duckdb.BinderException | duckdb.ParserException):
+            return BadQuery(
+                f"{self.label} does not accept the query or filter: {text}.",
+                next_step="Correct the SQL; DuckDB's dialect is used for files.",
+            )
+        if isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+            return QueryFailed(
+                f"{self.label} cannot answer: {text}.", next_step="Check the names of its columns."
+            )
+        return Unreadable(
+            f"{self.label} is not readable as what its name says: {text}.",
+            next_step="Check that the file is whole and that its ending tells its format.",
+        )
+
+    def shape(self) -> Shape:
+        """Give the columns; files enforce no key."""
+        return self._shape
+
+    def estimate(self) -> Estimate:
+        """Give the bytes on disk; rows only where the format counts them."""
+        return Estimate(None, sum(Path(p).stat().st_size for p in self.paths()))
+
+    def span(self, column: Column) -> tuple[int, int] | None:
+        """Give min and max, which Parquet and DuckDB answer from their statistics."""
+        name = quote(column.name, "duckdb")
+        row = self._private.execute(
+            f"SELECT min({name}), max({name}) FROM {self.relation}"
+        ).fetchone()
+        return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
+
+    def is_unique(self, columns: Sequence[Column]) -> bool:
+        """Tell whether no two rows share these values and none is null."""
+        row = self._private.execute(uniqueness(self, columns, "duckdb")).fetchone()
+        return bool(row and row[0])
+
+    def position(self) -> Position:
+        """Tell what the data is as of: the newest file's time of change, in nanoseconds."""
+        stamp = max((Path(p).stat().st_mtime_ns for p in self.paths()), default=0)
+        return Position(True, f"files as of {stamp}", None)
+
+    def native(self, column: Column) -> str:
+        """Name the DuckDB type in which a column's values arrive."""
+        return types.travels_as(column.type)
+
+    # Reading -------------------------------------------------------------------------------
+
+    def wire(self, column: Column) -> str:
+        """Write the expression that gives a column's value in its `native` type."""
+        return types.wire(column.type, quote(column.name, "duckdb"))
+
+    def sql(self, reading: Reading) -> str:
+        """Give the SELECT of a reading, over this source's own relation."""
+        return self.sql_over(self.relation, reading)
+
+    def sql_over(self, relation: str, reading: Reading) -> str:
+        """Give the SELECT of a reading over a relation made by `attach`."""
+        columns = [
+            (o.expression.replace("{x}", f"({self.wire(o.column)})"), o.name)
+            for o in reading.outputs
+        ]
+        conditions = [self.where] if self.where else []
+        if reading.key_nulls is not None:
+            names = [quote(c.name, "duckdb") for c in reading.keys]
+            conditions.append(nulls(names, wanted=reading.key_nulls))
+        key = quote(reading.key.name, "duckdb") if reading.key else ""
+        if reading.ranges is not None:
+            conditions.append(in_ranges(key, reading.ranges) or "false")
+        order = key if reading.ordered else None
+        return select(columns, relation, where=conditions, order_by=order, dialect="duckdb")
+
+    def read(self, reading: Reading) -> pa.RecordBatchReader:
+        """Stream a reading."""
+        cursor = self._private.cursor()
+        self._connections.append(cursor)
+        try:
+            rows = cursor.execute(self.sql(reading))
+            return guarded(rows.to_arrow_reader(BATCH_ROWS), self.error)
+        except duckdb.Error as error:
+            raise self.error(error) from None
+
+    # Ending --------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Stop what is running."""
+        for connection in (self._private, *self._connections):
+            with contextlib.suppress(duckdb.Error):
+                connection.interrupt()
+
+    def close(self) -> None:
+        """Close the private database."""
+        for connection in (*self._connections, self._private):
+            with contextlib.suppress(duckdb.Error):
+                connection.close()
+
+
+class DuckDBSource(LocalSource):
+    """One table, view or query of a DuckDB database file, opened read-only."""
+
+    def paths(self) -> list[str]:
+        """List the database file."""
+        return [self._spec.path or ""]
+
+    def attach(self, connection: duckdb.DuckDBPyConnection) -> str:
+        """Attach the database file under a name of its own."""
+        path = self._spec.path or ""
+        if not Path(path).is_file():
+            raise NoSuchTable(
+                f"There is no file {path}.", next_step="Check the path in duckdb:///path#table."
+            )
+        alias = f"file_{abs(hash((path, id(self)))) % 10**9}"
+        try:
+            connection.execute(f"ATTACH IF NOT EXISTS {literal(path)} AS {alias} (READ_ONLY)")
+        except duckdb.Error as error:
+            raise Unreadable(
+                f"{path} is not a DuckDB database: {scrub(error)}.",
+                next_step="Check that the file is a database of DuckDB 1.5 or older.",
+            ) from None
+        if self.query is not None:
+            connection.execute(f"USE {alias}")
+            return f"(\n{self.query}\n) AS q"
+        return self._table(connection, alias)
+
+    def _table(self, connection: duckdb.DuckDBPyConnection, alias: str) -> str:
+        wanted = self._spec.table
+        schema = wanted[-2] if len(wanted) > 1 else "main"
+        rows = connection.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables"
+            " WHERE table_catalog = ?",
+            [alias],
+        ).fetchall()
+        if (schema, wanted[-1]) not in rows:
+            known = [name if s == "main" else f"{s}.{name}" for s, name in rows]
+            raise no_such_table(self.label, ".".join(wanted), known)
+        return ".".join([alias, quote(schema, "duckdb"), quote(wanted[-1], "duckdb")])
+
+    def shape(self) -> Shape:
+        """Give the columns, and the keys that the database enforces."""
+        if self.query is not None:
+            return self._shape
+        name = self._spec.table[-1]
+        rows = cast(
+            "list[tuple[str, list[str]]]",
+            self._private.execute(
+                "SELECT constraint_type, constraint_column_names FROM duckdb_constraints()"
+                " WHERE table_name = ? AND constraint_type IN"
+                " ('PRIMARY KEY', 'UNIQUE', 'NOT NULL')",
+                [name],
+            ).fetchall(),
+        )
+        fixed = {c for kind, names in rows if kind in {"NOT NULL", "PRIMARY KEY"} for c in names}
+        primary = next((tuple(names) for kind, names in rows if kind == "PRIMARY KEY"), ())
+        unique = tuple(
+            tuple(names) for kind, names in rows if kind == "UNIQUE" and set(names) <= fixed
+        )
+        columns = tuple(
+            Column(c.name, c.type, c.name not in fixed, c.ordinal) for c in self._shape.columns
+        )
+        return Shape(columns, primary, unique)
+
+    def estimate(self) -> Estimate:
+        """Give DuckDB's own count of a table's rows."""
+        row = None
+        if self.query is None and not self.where:
+            row = self._private.execute(
+                "SELECT estimated_size FROM duckdb_tables() WHERE table_name = ?",
+                [self._spec.table[-1]],
+            ).fetchone()
+        return Estimate(int(row[0]) if row else None, super().estimate().bytes)
+
+
+class FileSource(LocalSource):
+    """One file or a glob of files of one format."""
+
+    def __init__(self, spec: SideSpec) -> None:
+        super().__init__(spec)
+        # Instance data, not a subclass for each format: only the cost of parsing differs.
+        self.traits = replace(self.traits, cheap_rescan=spec.scheme == "parquet")
+
+    def paths(self) -> list[str]:
+        """List the files that the path or glob names, in order."""
+        path = self._spec.path or ""
+        if Path(path).is_file():
+            return [path]
+        found = sorted(p for p in glob.glob(path, recursive=True) if Path(p).is_file())
+        if not found:
+            raise NoSuchTable(
+                f"There is no file {path}.",
+                next_step="Check the path; a glob needs quotes in a shell.",
+            )
+        return found
+
+    def attach(self, connection: duckdb.DuckDBPyConnection) -> str:
+        """Make the files a view, so that a user's SQL names no path."""
+        listed = "[" + ", ".join(literal(p) for p in self.paths()) + "]"
+        reader = {
+            "csv": f"read_csv({listed}, all_varchar = true, allow_quoted_nulls = false,"
+            " sample_size = 20480)",
+            "parquet": f"read_parquet({listed})",
+            "json": f"read_json_auto({listed}, maximum_object_size = 67108864)",
+        }[self._spec.scheme]
+        with contextlib.suppress(duckdb.Error):  # already locked: the paths were allowed before
+            connection.execute(f"SET allowed_paths = {listed}")
+        if self.query is None:
+            return reader
+        name = "data"
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {reader}")
+        return f"(\n{self.query}\n) AS q"
+
+    def column_type(self, declared: str) -> ColumnType:
+        """Give the type; text in a CSV was never declared, so it is `loose`."""
+        if self._spec.scheme == "csv":
+            return ColumnType("text", "CSV text", loose=True)
+        return types.column_type(declared)
+
+    def error(self, error: Exception) -> WeighbridgeError:
+        """Translate DuckDB's error; a file that cannot be read is the data's fault."""
+        translated = super().error(error)
+        if isinstance(translated, QueryFailed):
+            return Unreadable(translated.message, next_step=translated.next_step)
+        return translated
+
+    def estimate(self) -> Estimate:
+        """Give bytes, and for Parquet the rows that the footers count."""
+        size = super().estimate().bytes
+        if self._spec.scheme != "parquet" or self.query is not None or self.where:
+            return Estimate(None, size)
+        row = self._private.execute(f"SELECT count(*) FROM {self.relation}").fetchone()
+        return Estimate(int(row[0]) if row else None, size)

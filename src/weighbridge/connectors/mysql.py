@@ -1,0 +1,382 @@
+"""MariaDB and MySQL: PyMySQL asks, connectorx reads out, each in a consistent snapshot."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote as percent
+
+import duckdb
+
+from weighbridge.connectors import mysql_types as my
+from weighbridge.connectors.base import Estimate, Position, Reading, Traits
+from weighbridge.connectors.guard import check_query, quote
+from weighbridge.connectors.sql import (
+    in_ranges,
+    missing_extra,
+    no_such_table,
+    nulls,
+    scrub,
+    select,
+    uniqueness,
+)
+from weighbridge.connectors.transport import BATCH_ROWS, guarded
+from weighbridge.errors import (
+    AuthFailed,
+    BadArgument,
+    BadQuery,
+    Cancelled,
+    ConnectionFailed,
+    ConnectionLost,
+    QueryFailed,
+    WeighbridgeError,
+)
+from weighbridge.net.hosts import HostPolicy, resolve
+from weighbridge.types.columns import Column, Shape
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pymysql
+
+    from weighbridge.connectors.sides import SideSpec
+
+SESSION = (
+    "SET SESSION time_zone = '+00:00'",
+    "SET SESSION sql_mode = ''",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+)
+_AUTH_CODES = {1044, 1045, 1049, 1130, 1698}
+_COLUMNS = """
+select column_name, data_type, column_type, is_nullable = 'YES', generation_expression
+  from information_schema.columns where table_schema = %s and table_name = %s
+ order by ordinal_position
+"""
+_KEYS = """
+select index_name, column_name, nullable = 'YES' from information_schema.statistics
+ where table_schema = %s and table_name = %s and non_unique = 0 and sub_part is null
+ order by index_name, seq_in_index
+"""
+_JSON = """
+select check_clause from information_schema.check_constraints
+ where constraint_schema = %s and table_name = %s
+"""
+
+
+class MySQLSource:
+    """One table, view or query of a MariaDB or MySQL server."""
+
+    traits = Traits(vendor="mysql", dialect="mysql", ordered=True)
+
+    def __init__(self, spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> None:
+        self.label = spec.label
+        self.where = spec.where
+        self._spec = spec
+        self._snapshot = snapshot
+        self._address = resolve(spec.host or "localhost", spec.port or 3306, policy)
+        if not spec.database:
+            raise BadArgument(
+                f"The side {spec.label} names no database.",
+                next_step="Write it as mysql://user@host/database#table.",
+            )
+        self._control = self._connect()
+        for statement in SESSION:
+            self._rows(statement)
+        self.version = str(self._rows("SELECT @@version")[0][0])
+        self.query = check_query(spec.query, "mysql") if spec.query else None
+        self._table = spec.table[-1] if spec.table else ""
+        self._schema = spec.table[-2] if len(spec.table) > 1 else spec.database
+        self.relation = self._relation()
+        self._tag = f"weighbridge {uuid.uuid4().hex}"
+        self._readings: list[duckdb.DuckDBPyConnection] = []
+
+    # Opening -------------------------------------------------------------------------------
+
+    def _connect(self) -> pymysql.Connection[Any]:
+        try:
+            import pymysql  # noqa: PLC0415 an extra
+        except ImportError:
+            raise missing_extra("MariaDB and MySQL", "mysql") from None
+        try:
+            return pymysql.connect(
+                host=self._address.ip,
+                port=self._address.port,
+                user=self._spec.user,
+                password=self._spec.password or "",
+                database=self._spec.database,
+                charset="utf8mb4",
+                connect_timeout=10,
+                local_infile=False,  # a hostile server may ask for any file of ours
+            )
+        except pymysql.MySQLError as error:
+            raise self._connect_error(error) from None
+
+    def _connect_error(self, error: Exception) -> WeighbridgeError:
+        code = error.args[0] if error.args else 0
+        text = scrub(error.args[-1] if error.args else error, self._spec.password)
+        if code in _AUTH_CODES:
+            return AuthFailed(
+                f"{self.label} refused the user {self._spec.user!r}: {text}.",
+                next_step="Check the user, the password, the database and its grants.",
+            )
+        return ConnectionFailed(
+            f"Cannot connect to {self.label}: {text}.",
+            next_step="Check the host and the port, and that the server accepts TCP connections.",
+        )
+
+    def _relation(self) -> str:
+        if self.query is not None:
+            return f"(\n{self.query}\n) AS q"
+        known = self._rows(
+            "select table_name from information_schema.tables where table_schema = %s",
+            (self._schema,),
+        )
+        names = [str(row[0]) for row in known]
+        if self._table not in names:
+            raise no_such_table(self.label, self._table, names)
+        return f"{quote(self._schema or '', 'mysql')}.{quote(self._table, 'mysql')}"
+
+    # Asking --------------------------------------------------------------------------------
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        import pymysql  # noqa: PLC0415 an extra
+
+        try:
+            with self._control.cursor() as cursor:
+                cursor.execute(sql, tuple(values) or None)
+                return list(cursor.fetchall())
+        except pymysql.MySQLError as error:
+            raise self._error(error) from None
+
+    def _error(self, error: Exception) -> WeighbridgeError:
+        text = scrub(error.args[-1] if error.args else error, self._spec.password)
+        code = error.args[0] if error.args else 0
+        low = text.lower()
+        if "interrupted" in low or code == 1317:
+            return Cancelled(
+                f"A query on {self.label} was cancelled.", next_step="Run it again when you like."
+            )
+        lost = ("lost connection", "gone away", "closed", "reset", "broken pipe", "unexpected eof")
+        if code in {2006, 2013} or any(word in low for word in lost):
+            return ConnectionLost(
+                f"The connection to {self.label} was lost: {text}.",
+                next_step="Check the server and the network, then run the diff again.",
+            )
+        if self.where is not None or getattr(self, "query", None) is not None:
+            return BadQuery(
+                f"{self.label} does not accept the query or filter: {text}.",
+                next_step="Try the same SQL in the mariadb client and correct it.",
+            )
+        return QueryFailed(
+            f"A query on {self.label} failed: {text}.",
+            next_step="Check that the user may read the table.",
+        )
+
+    def shape(self) -> Shape:
+        """Give columns, primary key and unique indexes, from the catalog or the query."""
+        if self.query is not None:
+            return Shape(tuple(self._query_columns()))
+        where = (self._schema, self._table)
+        checks = " ".join(str(r[0]) for r in self._checks(where)).lower()
+        columns = tuple(
+            Column(
+                name,
+                my.column_type(
+                    kind.lower(),
+                    _text(declared),
+                    is_json=kind.lower() == "longtext"
+                    and f"json_valid(`{name.lower()}`)" in checks,
+                ),
+                bool(nullable),
+                n,
+            )
+            for n, (name, kind, declared, nullable, _) in enumerate(self._rows(_COLUMNS, where))
+        )
+        indexes: dict[str, list[tuple[str, bool]]] = {}
+        for index, column, nullable in self._rows(_KEYS, where):
+            indexes.setdefault(str(index), []).append((str(column), bool(nullable)))
+        primary = tuple(c for c, _ in indexes.pop("PRIMARY", []))
+        unique = tuple(
+            tuple(c for c, _ in parts)
+            for parts in indexes.values()
+            if not any(nullable for _, nullable in parts)
+        )
+        return Shape(columns, primary, unique)
+
+    def _checks(self, where: tuple[str | None, str]) -> list[tuple[Any, ...]]:
+        if "MariaDB" not in (self.version or ""):
+            return []
+        return self._rows(_JSON, where)
+
+    def _query_columns(self) -> Sequence[Column]:
+        # The server itself says what a query's columns are: as a view that is never made.
+        import pymysql.constants.FIELD_TYPE as field  # noqa: PLC0415 an extra
+
+        names = {v: k.lower() for k, v in vars(field).items() if isinstance(v, int)}
+        self._rows("SELECT 1")
+        columns: list[Column] = []
+        with self._control.cursor() as cursor:
+            cursor.execute(f"SELECT * FROM {self.relation} LIMIT 0")
+            result: Any = cursor._result  # noqa: SLF001 flags and charset are not public  # pyright: ignore
+            for n, f in enumerate(result.fields):
+                columns.append(Column(f.name, _from_field(names.get(f.type_code, ""), f), True, n))
+        return columns
+
+    def estimate(self) -> Estimate:
+        """Give InnoDB's belief for a table; nothing for a view or query."""
+        if self.query is not None:
+            return Estimate()
+        row = self._rows(
+            "select table_rows, data_length from information_schema.tables"
+            " where table_schema = %s and table_name = %s",
+            (self._schema, self._table),
+        )
+        return Estimate(*(None if v is None else int(v) for v in row[0])) if row else Estimate()
+
+    def span(self, column: Column) -> tuple[int, int] | None:
+        """Give min and max where an index answers at once."""
+        if self.query is not None or column.name not in {
+            k[0] for k in (self.shape().primary_key, *self.shape().unique) if k
+        }:
+            return None
+        name = quote(column.name, "mysql")
+        low, high = self._rows(f"SELECT MIN({name}), MAX({name}) FROM {self.relation}")[0]
+        return None if low is None else (int(low), int(high))
+
+    def is_unique(self, columns: Sequence[Column]) -> bool:
+        """Tell whether no two rows share these values and none is null."""
+        return bool(self._rows(uniqueness(self, columns, "mysql"))[0][0])
+
+    def position(self) -> Position:
+        """Tell that each reading is a consistent snapshot, where the engine has them."""
+        if not self._snapshot:
+            return Position(False, None, "snapshots were switched off")
+        if self.query is None:
+            engine = self._rows(
+                "select engine from information_schema.tables"
+                " where table_schema = %s and table_name = %s",
+                (self._schema, self._table),
+            )[0][0]
+            if engine not in {"InnoDB", None}:
+                return Position(False, None, f"the storage engine {engine} has no snapshots")
+        return Position(True, "START TRANSACTION WITH CONSISTENT SNAPSHOT", None)
+
+    def native(self, column: Column) -> str:
+        """Name the DuckDB type in which a column's values arrive."""
+        return my.travels_as(column.type)
+
+    # Reading -------------------------------------------------------------------------------
+
+    def sql(self, reading: Reading) -> str:
+        """Give the SELECT that the server runs for a reading."""
+        columns = [
+            (my.wire(o.column.type, quote(o.column.name, "mysql")), o.name) for o in reading.outputs
+        ]
+        key = quote(reading.key.name, "mysql") if reading.key else ""
+        conditions = [self.where] if self.where else []
+        if reading.key_nulls is not None:
+            names = [quote(c.name, "mysql") for c in reading.keys]
+            conditions.append(nulls(names, wanted=reading.key_nulls))
+        if reading.ranges is not None:
+            conditions.append(in_ranges(key, reading.ranges) or "FALSE")
+        order = key if reading.ordered else None
+        text = select(columns, self.relation, where=conditions, order_by=order, dialect="mysql")
+        return text.replace("SELECT ", f"SELECT /* {self._tag} */ ", 1)
+
+    def read(self, reading: Reading) -> pa.RecordBatchReader:
+        """Stream a reading over the binary protocol, in its own consistent snapshot."""
+        try:
+            import connectorx  # noqa: PLC0415 an extra
+        except ImportError:
+            raise missing_extra("MariaDB and MySQL", "mysql") from None
+        try:
+            stream: Any = connectorx.read_sql(
+                self._url(),
+                self.sql(reading),
+                return_type="arrow_stream",
+                batch_size=BATCH_ROWS,
+                pre_execution_query=list(SESSION if self._snapshot else SESSION[:2]),
+            )
+        except RuntimeError as error:
+            raise self._error(error) from None
+        local = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
+        self._readings.append(local)
+        local.register("arriving", stream)
+        finished = ", ".join(
+            o.expression.replace(
+                "{x}", "(" + my.finish(o.column.type).replace("{x}", f'"{o.name}"') + ")"
+            )
+            + f' AS "{o.name}"'
+            for o in reading.outputs
+        )
+        rows = local.execute(f"SELECT {finished} FROM arriving")
+        return guarded(rows.to_arrow_reader(BATCH_ROWS), self._error)
+
+    def _url(self) -> str:
+        secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""
+        user = percent(self._spec.user or "", safe="")
+        host = f"[{self._address.ip}]" if ":" in self._address.ip else self._address.ip
+        database = percent(self._spec.database or "", safe="")
+        return f"mysql://{user}{secret}@{host}:{self._address.port}/{database}"
+
+    # Ending --------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Kill every query of this source on the server."""
+        for reading in self._readings:
+            with contextlib.suppress(duckdb.Error):
+                reading.interrupt()
+        with contextlib.suppress(Exception):  # a dead server has nothing to kill
+            other = self._connect()
+            with other.cursor() as cursor:
+                cursor.execute(
+                    "select id from information_schema.processlist where info like %s or id = %s",
+                    (f"%{self._tag}%", self._control.thread_id()),
+                )
+                for (number,) in cursor.fetchall():
+                    with contextlib.suppress(Exception):  # it ended by itself
+                        cursor.execute("KILL QUERY %s", (number,))
+            other.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        for reading in self._readings:
+            with contextlib.suppress(duckdb.Error):
+                reading.close()
+        with contextlib.suppress(Exception):  # closing must not hide the error that came first
+            self._control.close()
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+_BINARY_CHARSET = 63
+
+
+def _from_field(name: str, field: Any) -> Any:
+    """Translate a result's field (protocol type, charset, length, decimals) into a type."""
+    unsigned = " unsigned" if field.flags & 32 else ""
+    binary = field.charsetnr == _BINARY_CHARSET
+    match name:
+        case "tiny" | "short" | "int24" | "long" | "longlong" | "year":
+            kind = {"tiny": "tinyint", "short": "smallint", "int24": "mediumint", "long": "int",
+                    "longlong": "bigint", "year": "year"}[name]  # fmt: skip
+            return my.column_type(kind, kind + unsigned, is_json=False)
+        case "newdecimal" | "decimal":
+            precision = field.length - (0 if unsigned else 1) - (1 if field.scale else 0)
+            return my.column_type("decimal", f"decimal({precision},{field.scale})", is_json=False)
+        case "float" | "double" | "date" | "json" | "geometry":
+            return my.column_type(name, name, is_json=False)
+        case "newdate":
+            return my.column_type("date", "date", is_json=False)
+        case "datetime" | "timestamp" | "time":
+            return my.column_type(name, f"{name}({field.scale})", is_json=False)
+        case "bit":
+            return my.column_type("bit", f"bit({field.length})", is_json=False)
+        case _ if binary:
+            return my.column_type("varbinary", "varbinary", is_json=False)
+        case _:
+            return my.column_type("varchar", "varchar", is_json=False)

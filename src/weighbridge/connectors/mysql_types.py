@@ -1,0 +1,138 @@
+"""MariaDB's and MySQL's types: their family, and how a value travels without loss.
+
+Everything leaves as an integer, a double or text: the drivers map the rest with loss
+(zero dates, tinyint(1), times beyond 24 h). Source: https://mariadb.com/kb/en/data-types/.
+"""
+
+from __future__ import annotations
+
+import re
+
+from weighbridge.types.columns import ColumnType, Family
+
+_FAMILIES: dict[str, Family] = {
+    "tinyint": "int",
+    "smallint": "int",
+    "mediumint": "int",
+    "int": "int",
+    "bigint": "int",
+    "year": "int",
+    "decimal": "decimal",
+    "float": "float",
+    "double": "float",
+    "char": "text",
+    "varchar": "text",
+    "tinytext": "text",
+    "text": "text",
+    "mediumtext": "text",
+    "longtext": "text",
+    "enum": "text",
+    "set": "text",
+    "binary": "bytes",
+    "varbinary": "bytes",
+    "tinyblob": "bytes",
+    "blob": "bytes",
+    "mediumblob": "bytes",
+    "longblob": "bytes",
+    "date": "date",
+    "datetime": "timestamp",
+    "timestamp": "timestamptz",
+    "time": "time",
+    "json": "json",
+    "bit": "bit",
+    "uuid": "uuid",
+    "inet4": "inet",
+    "inet6": "inet",
+    "geometry": "geometry",
+    "point": "geometry",
+    "polygon": "geometry",
+    "linestring": "geometry",
+}
+_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+# A zero date is not NULL: it stands at the far end of DuckDB's calendar, where no server's
+# own dates reach; which invalid date it was stays in the microseconds.
+ZERO_DATE = "TIMESTAMP '200000-01-01 (BC) 00:00:00'"
+
+
+def column_type(name: str, declared: str, *, is_json: bool) -> ColumnType:
+    """Give the type of a column from DATA_TYPE and COLUMN_TYPE."""
+    family: Family = "json" if is_json else _FAMILIES.get(name, "other")
+    numbers = [int(n) for n in re.findall(r"\d+", declared.partition("(")[2])]
+    first = numbers[0] if numbers else None
+    unsigned = "unsigned" in declared
+    match family:
+        case "decimal":
+            return ColumnType(family, declared, precision=first or 10, scale=(numbers + [0, 0])[1])
+        case "float":
+            return ColumnType(family, declared, bits=32 if name == "float" else 64)
+        case "timestamp" | "timestamptz" | "time":
+            return ColumnType(family, declared, scale=first or 0)
+        case "bit":
+            return ColumnType(family, declared, bits=first or 1)
+        case "int":
+            return ColumnType(family, declared, bits=_BITS.get(name, 16), unsigned=unsigned)
+        case _:
+            return ColumnType(family, declared, padded=name == "char")
+
+
+def travels_as(kind: ColumnType) -> str:
+    """Name the DuckDB type that a column's values arrive in, after `finish`."""
+    match kind.family:
+        case "int":
+            return "DECIMAL(20,0)" if kind.unsigned and kind.bits == 64 else "BIGINT"
+        case "decimal" if (kind.precision or 0) <= 38:
+            return f"DECIMAL({kind.precision},{kind.scale})"
+        case "float":
+            return "DOUBLE"
+        case "bytes":
+            return "BLOB"
+        case "date" | "timestamp" | "timestamptz":
+            return "TIMESTAMP"
+        case "uuid":
+            return "UUID"
+        case _:
+            return "VARCHAR"
+
+
+def wire(kind: ColumnType, name: str) -> str:
+    """Write the expression that the server runs: an integer, a double or text comes out."""
+    match kind.family:
+        case "int" if not (kind.unsigned and kind.bits == 64):
+            return f"CAST({name} AS SIGNED)"
+        case "float":
+            return name
+        case "bytes":
+            return f"HEX({name})"
+        case "bit":
+            return f"LPAD(BIN({name} + 0), {kind.bits}, '0')"
+        case "geometry":
+            return f"HEX(ST_AsWKB({name}))"
+        case "text" | "json":
+            return f"CONVERT({name} USING utf8mb4)"
+        case _:
+            return f"CAST({name} AS CHAR)"
+
+
+def finish(kind: ColumnType) -> str:
+    """Write the DuckDB expression over `{x}` that gives the value its own type back."""
+    match kind.family:
+        case "int" if kind.unsigned and kind.bits == 64:
+            return "CAST({x} AS DECIMAL(20,0))"
+        case "int":
+            return "CAST({x} AS BIGINT)"
+        case "decimal" if (kind.precision or 0) <= 38:
+            return f"CAST({{x}} AS {travels_as(kind)})"
+        case "float":
+            return "CAST({x} AS DOUBLE)"
+        case "bytes":
+            return "unhex({x})"
+        case "date" | "timestamp" | "timestamptz":
+            invalid = f"{ZERO_DATE} + to_microseconds(CAST(hash({{x}}) % 1000000000 AS BIGINT))"
+            return (
+                f"CASE WHEN {{x}} IS NULL THEN NULL"
+                f" ELSE coalesce(try_cast({{x}} AS TIMESTAMP), {invalid}) END"
+            )
+        case "uuid":
+            return "CAST({x} AS UUID)"
+        case _:
+            return "{x}"

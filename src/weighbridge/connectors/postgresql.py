@@ -1,0 +1,444 @@
+"""PostgreSQL: psycopg asks and hashes, DuckDB's scanner reads out; both in one snapshot."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from weighbridge.connectors import postgresql_types as pg
+from weighbridge.connectors.base import (
+    ChecksumQuery,
+    Estimate,
+    Grouping,
+    Output,
+    Position,
+    Reading,
+    Traits,
+)
+from weighbridge.connectors.guard import check_query, quote
+from weighbridge.connectors.sql import (
+    in_ranges,
+    literal,
+    missing_extra,
+    no_such_table,
+    nulls,
+    scrub,
+    select,
+    uniqueness,
+)
+from weighbridge.connectors.transport import Transport
+from weighbridge.errors import (
+    AuthFailed,
+    BadQuery,
+    Cancelled,
+    ConnectionFailed,
+    ConnectionLost,
+    QueryFailed,
+    WeighbridgeError,
+)
+from weighbridge.net.hosts import HostPolicy, resolve
+from weighbridge.types.columns import Column, Shape
+
+if TYPE_CHECKING:
+    import psycopg
+    import pyarrow as pa
+
+    from weighbridge.connectors.sides import SideSpec
+
+# Text forms must not depend on who configured the server or the role.
+SESSION = (
+    "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
+    " -c bytea_output=hex -c jit=off -c default_transaction_read_only=on"
+    " -c lock_timeout=30s -c idle_in_transaction_session_timeout=0"
+)
+# PostgreSQL expects one group per row for a shifted key and would sort the table.
+PLANNER = (
+    "SET LOCAL enable_sort = off",
+    "SET LOCAL work_mem = '64MB'",
+    "SET LOCAL hash_mem_multiplier = 2",
+)
+_COLUMNS = """
+select a.attname, coalesce(b.typname, t.typname), coalesce(b.typtype, t.typtype)::text,
+       format_type(a.atttypid, a.atttypmod), a.attnotnull
+  from pg_attribute a
+  join pg_type t on t.oid = a.atttypid
+  left join pg_type b on b.oid = t.typbasetype and t.typtype = 'd'
+ where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum
+"""
+_KEYS = """
+select i.indisprimary, array_agg(a.attname::text order by k.n), bool_and(a.attnotnull)
+  from pg_index i
+  cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, n)
+  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+ where i.indrelid = %s::regclass and i.indisunique and i.indisvalid and i.indimmediate
+   and i.indpred is null and i.indexprs is null and k.n <= i.indnkeyatts
+ group by i.indexrelid, i.indisprimary
+"""
+_TYPES = """
+select coalesce(b.typname, t.typname), coalesce(b.typtype, t.typtype)::text,
+       format_type(%s::oid, %s::int)
+  from pg_type t left join pg_type b on b.oid = t.typbasetype and t.typtype = 'd'
+ where t.oid = %s::oid
+"""
+
+
+class PostgresSource:
+    """One table, view or query of a PostgreSQL server, in one REPEATABLE READ snapshot."""
+
+    traits = Traits(
+        vendor="postgresql", dialect="postgres", fingerprints="postgresql", ordered=True
+    )
+
+    def __init__(self, spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> None:
+        self.label = spec.label
+        self.where = spec.where
+        self._spec = spec
+        self._conninfo = _conninfo(spec, policy)
+        self._control = self._connect()
+        self.version = str(self._control.info.server_version)
+        self._snapshot = self._begin() if snapshot else None
+        self.query = check_query(spec.query, "postgres") if spec.query else None
+        self.relation = self._relation()
+        self._transport = Transport("postgres_scanner", "postgres", self._secrets())
+        self._transport.attach(_libpq(self._conninfo))
+        self._rows_per_range = 0
+
+    # Opening -------------------------------------------------------------------------------
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        try:
+            import psycopg  # noqa: PLC0415 an extra
+        except ImportError:
+            raise missing_extra("PostgreSQL", "postgres") from None
+        try:
+            return psycopg.connect(**self._conninfo, autocommit=False)
+        except psycopg.OperationalError as error:
+            raise self._connect_error(error) from None
+
+    def _connect_error(self, error: Exception) -> WeighbridgeError:
+        text = scrub(error, *self._secrets())
+        low = text.lower()
+        if "password" in low or "authentication" in low or "role" in low or "no pg_hba" in low:
+            return AuthFailed(
+                f"{self.label} refused the user {self._spec.user!r}: {text}.",
+                next_step="Check the user and the password (WEIGHBRIDGE_CONNECTION_… or a"
+                " weighbridge.toml connection), and pg_hba.conf.",
+            )
+        step = "Check the host and the port, and that the server accepts TCP connections."
+        if "does not exist" in low:
+            step = "Check the name of the database after the host."
+        return ConnectionFailed(f"Cannot connect to {self.label}: {text}.", next_step=step)
+
+    def _begin(self) -> str:
+        self._run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return str(self._rows("SELECT pg_export_snapshot()")[0][0])
+
+    def _secrets(self) -> tuple[str | None, ...]:
+        return (self._spec.password,)
+
+    def _relation(self) -> str:
+        if self.query is not None:
+            return f"(\n{self.query}\n) AS q"
+        name = ".".join(quote(part, "postgres") for part in self._spec.table[-2:])
+        if self._rows("SELECT to_regclass(%s)", (name,))[0][0] is None:
+            known = self._rows(
+                "SELECT CASE WHEN pg_table_is_visible(oid) THEN relname::text"
+                " ELSE relnamespace::regnamespace::text || '.' || relname END FROM pg_class"
+                " WHERE relkind IN ('r', 'v', 'm', 'p', 'f')"
+                " AND relnamespace::regnamespace::text NOT IN ('pg_catalog', 'information_schema')"
+            )
+            names = [str(row[0]) for row in known]
+            raise no_such_table(self.label, ".".join(self._spec.table), names)
+        return name
+
+    # Asking --------------------------------------------------------------------------------
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return self._run(sql, values).fetchall()
+
+    def _run(self, sql: str, values: Sequence[object] = ()) -> psycopg.Cursor[Any]:
+        import psycopg  # noqa: PLC0415 an extra
+
+        try:
+            # `prepare` makes it the extended protocol: one statement, never several.
+            return self._control.execute(sql.encode(), values or None, prepare=True)
+        except psycopg.errors.QueryCanceled as error:
+            raise self._cancelled(error) from None
+        except psycopg.OperationalError as error:
+            raise self._lost(error) from None
+        except psycopg.Error as error:
+            raise self._failed(error) from None
+
+    def _cancelled(self, error: Exception) -> WeighbridgeError:
+        if "statement timeout" in str(error):
+            return QueryFailed(
+                f"{self.label} stopped a query: statement timeout.",
+                next_step="Raise the role's statement_timeout, or narrow the diff with --where.",
+            )
+        return Cancelled(
+            f"A query on {self.label} was cancelled.", next_step="Run it again when you like."
+        )
+
+    def _lost(self, error: Exception) -> WeighbridgeError:
+        return ConnectionLost(
+            f"The connection to {self.label} was lost: {scrub(error, *self._secrets())}.",
+            next_step="Check the server and the network, then run the diff again.",
+        )
+
+    def _failed(self, error: Exception) -> WeighbridgeError:
+        text = scrub(error, *self._secrets())
+        if self.query is not None or self.where is not None:
+            return BadQuery(
+                f"{self.label} does not accept the query or filter: {text}.",
+                next_step="Try the same SQL in psql and correct it.",
+            )
+        return QueryFailed(
+            f"A query on {self.label} failed: {text}.",
+            next_step="Check that the user may read the table.",
+        )
+
+    def shape(self) -> Shape:
+        """Give columns, primary key and unique indexes, from the catalog or the query."""
+        if self.query is not None:
+            return Shape(tuple(self._query_columns()))
+        columns = tuple(
+            Column(name, pg.column_type(base, declared, kind), not fixed, n)
+            for n, (name, base, kind, declared, fixed) in enumerate(
+                self._rows(_COLUMNS, (self.relation,))
+            )
+        )
+        keys = self._rows(_KEYS, (self.relation,))
+        primary = next((tuple(k[1]) for k in keys if k[0]), ())
+        unique = tuple(tuple(k[1]) for k in keys if not k[0] and k[2])
+        return Shape(columns, primary, unique)
+
+    def _query_columns(self) -> Iterator[Column]:
+        cursor = self._run(f"SELECT * FROM {self.relation} LIMIT 0")
+        for n, column in enumerate(cursor.description or ()):
+            modifier = column._fmod  # noqa: SLF001 psycopg has no public name for it  # pyright: ignore
+            base, kind, declared = self._rows(
+                _TYPES, (column.type_code, modifier, column.type_code)
+            )[0]
+            yield Column(column.name, pg.column_type(base, declared, kind), True, n)
+
+    def estimate(self) -> Estimate:
+        """Give pg_class's belief for a table, the planner's for a view, query or filter."""
+        if self.query is None and not self.where:
+            row = self._rows(
+                "SELECT reltuples::int8, pg_relation_size(oid) FROM pg_class"
+                " WHERE oid = %s::regclass AND relkind IN ('r', 'm')",
+                (self.relation,),
+            )
+            if row and row[0][0] >= 0:
+                return Estimate(row[0][0], row[0][1])
+        condition = f" WHERE {self.where}" if self.where else ""
+        plan = self._rows(f"EXPLAIN (FORMAT JSON) SELECT * FROM {self.relation}{condition}")[0][0]
+        top = plan[0]["Plan"]
+        return Estimate(int(top["Plan Rows"]), int(top["Plan Rows"]) * int(top["Plan Width"]))
+
+    def span(self, column: Column) -> tuple[int, int] | None:
+        """Give min and max where an index answers at once."""
+        if self.query is not None:
+            return None
+        shape = self.shape()
+        if not any(k[0] == column.name for k in (shape.primary_key, *shape.unique) if k):
+            return None
+        name = quote(column.name, "postgres")
+        low, high = self._rows(f"SELECT min({name}), max({name}) FROM {self.relation}")[0]
+        return None if low is None else (int(low), int(high))
+
+    def is_unique(self, columns: Sequence[Column]) -> bool:
+        """Tell whether no two rows share these values and none is null."""
+        return bool(self._rows(uniqueness(self, columns, "postgres"))[0][0])
+
+    def position(self) -> Position:
+        """Give the snapshot that every reader of this source shares."""
+        if self._snapshot is None:
+            return Position(False, None, "snapshots were switched off")
+        return Position(True, self._snapshot, None)
+
+    def native(self, column: Column) -> str:
+        """Name the DuckDB type in which a column's values arrive."""
+        return pg.travels_as(column.type)
+
+    # Reading -------------------------------------------------------------------------------
+
+    def sql(self, reading: Reading) -> str:
+        """Give the SELECT that the server runs for a reading."""
+        columns = [
+            (pg.wire(o.column.type, quote(o.column.name, "postgres")), o.name)
+            for o in reading.outputs
+        ]
+        key = quote(reading.key.name, "postgres") if reading.key else ""
+        conditions = self._conditions(reading)
+        order = key if reading.ordered else None
+        if reading.ranges is not None and len(reading.ranges) > 1:
+            return self._by_ranges(columns, conditions, key, reading.ranges)
+        if reading.ranges is not None:
+            conditions.append(in_ranges(key, reading.ranges) or "false")
+        return select(columns, self.relation, where=conditions, order_by=order, dialect="postgres")
+
+    def _conditions(self, reading: Reading) -> list[str]:
+        conditions = [self.where] if self.where else []
+        if reading.key_nulls is not None:
+            names = [quote(c.name, "postgres") for c in reading.keys]
+            conditions.append(nulls(names, wanted=reading.key_nulls))
+        if reading.buckets is not None:
+            grouping, wanted = reading.buckets
+            listed = ",".join(str(b) for b in wanted)
+            conditions.append(f"{_bucket(grouping)} = ANY('{{{listed}}}'::int8[])")
+        return conditions
+
+    def _by_ranges(
+        self,
+        columns: Sequence[tuple[str, str]],
+        conditions: Sequence[str],
+        key: str,
+        ranges: Sequence[tuple[int, int]],
+    ) -> str:
+        # A nested loop over the index: hundreds of ORed ranges would be one bitmap each.
+        lows = ",".join(str(low) for low, _ in ranges)
+        highs = ",".join(str(high) for _, high in ranges)
+        inner = select(
+            columns,
+            self.relation,
+            where=[*conditions, f"{key} >= wb.low AND {key} < wb.high"],
+            dialect="postgres",
+        )
+        return (
+            f"SELECT t.* FROM unnest('{{{lows}}}'::int8[], '{{{highs}}}'::int8[]) AS wb(low, high)"
+            f" CROSS JOIN LATERAL ({inner} OFFSET 0) AS t"
+        )
+
+    def read(self, reading: Reading) -> pa.RecordBatchReader:
+        """Stream a reading through COPY in binary, in the snapshot."""
+        return self._transport.read(self.sql(reading), reading.outputs, self._prelude())
+
+    def _prelude(self) -> tuple[str, ...]:
+        if self._snapshot is None:
+            return ()
+        return (f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}",)
+
+    # Hashing -------------------------------------------------------------------------------
+
+    def checksum_sql(self, query: ChecksumQuery) -> str:
+        """Give the one scan that fingerprints every bucket."""
+        grouping = query.grouping
+        state = str(query.salt)
+        for hashed in (*grouping.keys, *query.values):
+            state = pg.chain(hashed.form, quote(hashed.column.name, "postgres"), state, query.salt)
+        key = quote(grouping.keys[0].column.name, "postgres")
+        columns = [
+            (_bucket(grouping), "bucket"),
+            ("count(*)", "n"),
+            (f"sum({state})::text", "s"),
+            (f"bit_or(1::int8 << ({key} & 63)::int4)" if grouping.bitmap else "NULL::int8", "m"),
+        ]
+        conditions = [self.where] if self.where else []
+        names = [quote(h.column.name, "postgres") for h in grouping.keys]
+        conditions.append(nulls(names, wanted=False))
+        if query.ranges is not None:
+            conditions.append(in_ranges(key, query.ranges))
+        return select(columns, self.relation, where=conditions, dialect="postgres") + " GROUP BY 1"
+
+    def checksums(self, query: ChecksumQuery) -> pa.Table:
+        """Run `checksum_sql` in the snapshot."""
+        outputs = tuple(
+            Output(name, Column(name, pg.column_type(base, base, "b")))
+            for name, base in (("bucket", "int8"), ("n", "int8"), ("s", "text"), ("m", "int8"))
+        )
+        prelude = (*self._prelude(), *PLANNER)
+        return self._transport.read(self.checksum_sql(query), outputs, prelude).read_all()
+
+    def probe(self) -> str:
+        """Hash known values: equal answers mean that two servers hash alike."""
+        forms = ("bool", "int", "numeric", "float", "date", "timestamp", "uuid", "bytes", "text")
+        samples = (
+            "true", "(-5)::int8", "(-1.50)::numeric", "0.1::float8", "'2024-02-29'::date",
+            "'2024-02-29 12:00:00.000001'::timestamp",
+            "'6ccd780c-baba-1026-9564-5b8c656024db'::uuid", "'\\xdead'::bytea", "'Grüße'::text",
+        )  # fmt: skip
+        state = "1"
+        for form, sample in zip(forms, samples, strict=True):
+            state = pg.chain(form, sample, state, 12345)
+        row = self._rows(f"SELECT {state}, current_setting('server_encoding')")[0]
+        return f"{row[0]} {row[1]}"
+
+    def duplicates(self, keys: Sequence[Column]) -> Iterator[pa.RecordBatch]:
+        """Give each key that several rows have, with the number of its rows, as k0… and n."""
+        names = [quote(c.name, "postgres") for c in keys]
+        columns = [(pg.wire(c.type, f"d.k{n}"), f"k{n}") for n, c in enumerate(keys)]
+        inner = select(
+            [*((name, f"k{n}") for n, name in enumerate(names)), ("count(*)", "n")],
+            self.relation,
+            where=[*([self.where] if self.where else []), nulls(names, wanted=False)],
+            dialect="postgres",
+        )
+        inner += f" GROUP BY {', '.join(names)} HAVING count(*) > 1"
+        sql = select([*columns, ("n", "n")], f"({inner}) AS d", dialect="postgres")
+        outputs = [Output(f"k{n}", c) for n, c in enumerate(keys)]
+        outputs.append(Output("n", Column("n", pg.column_type("int8", "int8", "b"))))
+        yield from self._transport.read(sql, tuple(outputs), self._prelude())
+
+    # Ending --------------------------------------------------------------------------------
+
+    def cancel(self) -> None:
+        """Cancel every query of this source on the server."""
+        self._transport.interrupt()
+        with contextlib.suppress(Exception):  # a dead connection has nothing to cancel
+            self._control.cancel_safe(timeout=3)
+        pids = self._transport.backends
+        with contextlib.suppress(Exception):
+            import psycopg  # noqa: PLC0415 an extra
+
+            with psycopg.connect(**self._conninfo, autocommit=True) as other:
+                other.execute("SELECT pg_cancel_backend(p) FROM unnest(%s::int[]) AS p", (pids,))
+
+    def close(self) -> None:
+        """Let go of the connections and the snapshot."""
+        self._transport.close()
+        with contextlib.suppress(Exception):  # closing must not hide the error that came first
+            self._control.close()
+
+
+def _bucket(grouping: Grouping) -> str:
+    key = quote(grouping.keys[0].column.name, "postgres")
+    if grouping.shift is not None:
+        return f"({key}::int8 >> {grouping.shift})"
+    state = "42"
+    for hashed in grouping.keys:
+        state = pg.chain(hashed.form, quote(hashed.column.name, "postgres"), state, 7)
+    return f"({state} & {grouping.count - 1})"
+
+
+def _conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
+    address = resolve(spec.host or "localhost", spec.port or 5432, policy)
+    info: dict[str, Any] = {
+        "host": spec.host or "localhost",
+        "hostaddr": address.ip,
+        "port": address.port,
+        "dbname": spec.database or spec.user or "postgres",
+        "connect_timeout": "10",
+        "application_name": "weighbridge",
+        "keepalives_idle": "15",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "options": SESSION,
+        "client_encoding": "UTF8",
+    }
+    for name in ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"):
+        if name in spec.parameters:
+            info[name] = spec.parameters[name]
+    if spec.user:
+        info["user"] = spec.user
+    if spec.password:
+        info["password"] = spec.password
+    return info
+
+
+def _libpq(info: dict[str, Any]) -> str:
+    def escaped(value: object) -> str:
+        return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    return " ".join(f"{name}={escaped(value)}" for name, value in info.items())

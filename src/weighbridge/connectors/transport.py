@@ -1,0 +1,124 @@
+"""Rows from a server to Arrow, through DuckDB's scanner of that vendor: one place knows how."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import duckdb
+from duckdb_extensions import import_extension
+
+from weighbridge.connectors.base import Output
+from weighbridge.connectors.sql import literal, missing_extra, scrub
+from weighbridge.errors import Cancelled, ConnectionLost, QueryFailed, WeighbridgeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BATCH_ROWS = 65_536
+
+
+def guarded(
+    reader: pa.RecordBatchReader, translate: Callable[[Exception], WeighbridgeError]
+) -> pa.RecordBatchReader:
+    """Give the same batches; a driver's failure on the way becomes an error of ours."""
+    import pyarrow as pa  # noqa: PLC0415 heavy
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            yield from reader
+        except (duckdb.Error, pa.ArrowException, RuntimeError, OSError) as error:
+            raise translate(error) from None
+
+    return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+class Transport:
+    """A private DuckDB that only carries rows; each reading has a connection of its own.
+
+    `backends` are the server's process numbers of the readings, for cancelling them.
+    """
+
+    def __init__(self, extension: str, kind: str, secrets: Sequence[str | None]) -> None:
+        self._kind = kind
+        self._secrets = secrets
+        self._duckdb = duckdb.connect(config={"threads": 2, "memory_limit": "256MB"})
+        try:
+            import_extension(extension, con=self._duckdb)
+        except (ImportError, duckdb.Error):
+            raise missing_extra(kind, kind) from None
+        self._duckdb.execute("SET pg_pool_max_connections = 8")
+        self._readings: list[duckdb.DuckDBPyConnection] = []
+        self.backends: list[int] = []
+
+    def attach(self, conninfo: str) -> None:
+        """Connect to the server; the connection string holds the secret and is not kept."""
+        try:
+            self._duckdb.execute(f"LOAD {self._kind}_scanner")
+            self._duckdb.execute(
+                f"ATTACH {literal(conninfo)} AS far (TYPE {self._kind}, READ_ONLY)"
+            )
+        except duckdb.Error as error:
+            raise ConnectionLost(
+                f"A second connection to the server failed: {scrub(error, *self._secrets)}.",
+                next_step="Check the server's limit of connections, then run it again.",
+            ) from None
+
+    def read(
+        self, sql: str, outputs: Sequence[Output], prelude: Sequence[str] = ()
+    ) -> pa.RecordBatchReader:
+        """Stream the far SELECT `sql`; each output's DuckDB expression is applied on arrival.
+
+        `prelude` runs first in the far transaction (to enter a snapshot, to set the planner).
+        """
+        reading = self._duckdb.cursor()
+        self._readings.append(reading)
+        columns = ", ".join(
+            o.expression.replace("{x}", f'"{o.name}"') + f' AS "{o.name}"' for o in outputs
+        )
+        try:
+            reading.execute("BEGIN")
+            for statement in prelude:
+                reading.execute(f"CALL {self._kind}_execute('far', {literal(statement)})")
+            self._remember_backend(reading)
+            reading.execute(f"SELECT {columns} FROM {self._kind}_query('far', {literal(sql)})")
+            return guarded(reading.to_arrow_reader(BATCH_ROWS), self._error)
+        except duckdb.Error as error:
+            raise self._error(error) from None
+
+    def _remember_backend(self, reading: duckdb.DuckDBPyConnection) -> None:
+        row = reading.execute(
+            f"SELECT * FROM {self._kind}_query('far', 'SELECT pg_backend_pid()')"
+        ).fetchone()
+        if row:
+            self.backends.append(int(row[0]))
+
+    def _error(self, error: Exception) -> WeighbridgeError:
+        text = scrub(error, *self._secrets)
+        if isinstance(error, duckdb.InterruptException) or "user request" in text:
+            return Cancelled("A query was cancelled.", next_step="Run it again when you like.")
+        lost = ("server closed", "connection", "terminating", "SSL", "broken pipe")
+        if any(word.lower() in text.lower() for word in lost):
+            return ConnectionLost(
+                f"The connection was lost while rows were read: {text}.",
+                next_step="Check the server and the network, then run the diff again.",
+            )
+        return QueryFailed(
+            f"The server failed while rows were read: {text}.",
+            next_step="Run `--explain` to see the SQL, and try it in the server's own client.",
+        )
+
+    def interrupt(self) -> None:
+        """Stop every reading that is running."""
+        for reading in self._readings:
+            with contextlib.suppress(duckdb.Error):
+                reading.interrupt()
+
+    def close(self) -> None:
+        """Close every reading and the private database."""
+        for reading in self._readings:
+            with contextlib.suppress(duckdb.Error):
+                reading.close()
+        with contextlib.suppress(duckdb.Error):
+            self._duckdb.close()

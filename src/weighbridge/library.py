@@ -1,0 +1,308 @@
+"""The library: `compare` and `preview` of two sides named as on the command line."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from weighbridge.catalog.connections import resolve_side
+from weighbridge.compare.plan import make_plan
+from weighbridge.compare.request import (
+    Budget,
+    Options,
+    ProgressCallback,
+    SampleWish,
+    Stop,
+    Strategy,
+    Tolerance,
+)
+from weighbridge.compare.result import Key, NotCompared, Report, RowDiff, Side
+from weighbridge.compare.rows import all_rows, row_diffs
+from weighbridge.compare.run import Outcome, compare_sources
+from weighbridge.compare.assemble import side_of
+from weighbridge.connectors.registry import open_source
+from weighbridge.connectors.sides import SideSpec, parse_side
+from weighbridge.connectors.base import Reading, Source
+from weighbridge.compare.match import outputs
+from weighbridge.errors import OverBudget
+from weighbridge.net.hosts import HostPolicy
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weighbridge.compare.plan import Plan
+
+Where = str | tuple[str | None, str | None] | None
+
+
+class Comparison:
+    """A finished comparison. Iterating it streams every row that differs.
+
+    Use it in a `with`, or `close` it: the differing rows lie in a temporary folder.
+    """
+
+    def __init__(self, outcome: Outcome, sources: tuple[Source, Source]) -> None:
+        self.report: Report = outcome.report
+        self._outcome = outcome
+        self._sources = sources
+
+    @property
+    def same(self) -> bool:
+        """Tell whether no difference was found."""
+        return self.report.verdict != "different"
+
+    def __iter__(self) -> Iterator[RowDiff]:
+        task = self._outcome.task
+        for batch in all_rows(task):
+            yield from row_diffs(task.keys, task.values, batch)
+
+    def diff_batches(self, rows: int = 50_000) -> Iterator[pa.RecordBatch]:
+        """Stream every differing row as Arrow: kind, changed, key_…, left_…, right_…."""
+        task = self._outcome.task
+        names = ["kind", "changed", *(f"key_{p.name}" for p in task.keys)]
+        names += [f"left_{p.name}" for p in task.values]
+        names += [f"right_{p.name}" for p in task.values]
+        for batch in all_rows(task, rows):
+            yield batch.rename_columns(names)
+
+    def close(self) -> None:
+        """Remove the temporary folder and close both connections."""
+        self._outcome.workspace.close()
+        for source in self._sources:
+            source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class PreviewColumn:
+    """How one pair of columns would be compared."""
+
+    name: str
+    right_name: str
+    left_type: str
+    right_type: str
+    rule: str
+    loses: str | None
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a comparison would do; no row was read. `seconds` is a rough guess."""
+
+    left: Side
+    right: Side
+    key: Key
+    strategy: Literal["checksum", "stream", "join"]
+    reasons: tuple[str, ...]
+    sql: tuple[tuple[str, ...], tuple[str, ...]]
+    columns: tuple[PreviewColumn, ...]
+    not_compared: tuple[NotCompared, ...]
+    rows: tuple[int | None, int | None]
+    bytes: tuple[int | None, int | None]
+    seconds: float | None
+
+
+def compare(
+    left: str,
+    right: str,
+    *,
+    key: str | Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    exclude: Sequence[str] = (),
+    rename: Mapping[str, str] | None = None,
+    where: Where = None,
+    left_query: str | None = None,
+    right_query: str | None = None,
+    updated_column: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    tolerances: Mapping[str, Tolerance] | None = None,
+    rules: Mapping[str, Sequence[str]] | None = None,
+    sample: SampleWish | None = None,
+    strategy: Strategy = "auto",
+    limit: int = 100,
+    budget: Budget | None = None,
+    snapshot: bool = True,
+    paranoid: bool = False,
+    recheck: float | None = None,
+    memory: int = 200 * 2**20,
+    progress: ProgressCallback | None = None,
+    stop: Stop | None = None,
+    config: str | None = None,
+    policy: HostPolicy | None = None,
+) -> Comparison:
+    """Compare two tables, queries or files, and give the verdict with every row that differs.
+
+    A side is a URL (`postgresql://user@host/db#schema.table`, `mysql://`, `duckdb:///file#t`,
+    `sqlite:///file#t`), a file or glob (CSV, Parquet, JSON), or `NAME:table` of
+    weighbridge.toml. Column names in the options are the left's. Raises the errors of
+    `weighbridge.errors`; a difference is a result, not an error.
+    """
+    wishes = {name: value for name, value in locals().items() if name in _WISHES}
+    options = _options(wishes)
+    return _run(
+        _sides(left, right, (left_query, right_query), options, config),
+        options,
+        progress=progress or (lambda _: None),
+        stop=stop or Stop(),
+        policy=policy or HostPolicy.operator(),
+    )
+
+
+# What a caller may wish for, beside the two sides and how to run.
+_WISHES = frozenset(
+    "key columns exclude rename where updated_column since until tolerances rules sample strategy"
+    " limit budget snapshot paranoid recheck memory".split()
+)
+
+
+def _options(wishes: Mapping[str, Any]) -> Options:
+    """Turn the keyword arguments of `compare` into `Options`."""
+    given = {name: value for name, value in wishes.items() if value is not None}
+    key, where = given.pop("key", None), given.pop("where", None)
+    if key:
+        given["key"] = (key,) if isinstance(key, str) else tuple(key)
+    given["where"] = where if isinstance(where, tuple) else (where, where)
+    if "columns" in given:
+        given["columns"] = tuple(given["columns"])
+    if "rules" in given:
+        given["rules"] = {name: tuple(listed) for name, listed in given["rules"].items()}
+    for name in ("rename", "tolerances"):
+        if name in given:
+            given[name] = dict(given[name])
+    given["exclude"] = tuple(given.get("exclude", ()))
+    return Options(**given)
+
+
+def _run(
+    specs: tuple[SideSpec, SideSpec],
+    options: Options,
+    *,
+    progress: ProgressCallback,
+    stop: Stop,
+    policy: HostPolicy,
+) -> Comparison:
+    opened: list[Source] = []
+
+    def reopen() -> tuple[Source, Source]:
+        pair = _open(specs, options, policy)
+        opened.extend(pair)
+        return pair
+
+    alarm = _alarm(options, stop)
+    try:
+        sources = reopen()
+        outcome = compare_sources(sources, options, stop=stop, progress=progress, reopen=reopen)
+    except BaseException as error:
+        for source in opened:
+            source.close()
+        if alarm is not None and alarm.finished.is_set() and stop.is_set:
+            raise OverBudget(
+                f"The diff took longer than {options.budget.seconds:g} s.",
+                next_step="Raise --timeout, or narrow the diff with --where.",
+            ) from error
+        raise
+    finally:
+        if alarm is not None:
+            alarm.cancel()
+    return Comparison(outcome, sources)
+
+
+def _alarm(options: Options, stop: Stop) -> threading.Timer | None:
+    if options.budget.seconds is None:
+        return None
+    timer = threading.Timer(options.budget.seconds, stop.set)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _open(
+    specs: tuple[SideSpec, SideSpec], options: Options, policy: HostPolicy
+) -> tuple[Source, Source]:
+    first = open_source(specs[0], policy, snapshot=options.snapshot)
+    try:
+        return first, open_source(specs[1], policy, snapshot=options.snapshot)
+    except BaseException:
+        first.close()
+        raise
+
+
+def _sides(
+    left: str,
+    right: str,
+    queries: tuple[str | None, str | None],
+    options: Options,
+    config: str | None,
+) -> tuple[SideSpec, SideSpec]:
+    pair = [
+        parse_side(resolve_side(text, config=config), query=query, where=where)
+        for text, query, where in zip((left, right), queries, options.where, strict=True)
+    ]
+    return pair[0], pair[1]
+
+
+def preview(left: str, right: str, **wishes: Any) -> Preview:
+    """Say what `compare` would do, with the same arguments; reads the catalogs, no row."""
+    config = wishes.pop("config", None)
+    queries = (wishes.pop("left_query", None), wishes.pop("right_query", None))
+    policy = wishes.pop("policy", None) or HostPolicy.operator()
+    for name in ("progress", "stop"):
+        wishes.pop(name, None)
+    options = _options(wishes)
+    specs = _sides(left, right, queries, options, config)
+    sources = _open(specs, options, policy)
+    try:
+        plan = make_plan(sources, (sources[0].shape(), sources[1].shape()), options)
+        return _preview(sources, plan)
+    finally:
+        for source in sources:
+            source.close()
+
+
+def _preview(sources: tuple[Source, Source], plan: Plan) -> Preview:
+    estimates = (sources[0].estimate(), sources[1].estimate())
+    rows = (estimates[0].rows, estimates[1].rows)
+    sql = tuple(
+        (source.sql(Reading(outputs(plan.keys, plan.values, side))),)
+        for side, source in enumerate(sources)
+    )
+    known = [r for r in rows if r is not None]
+    # Microseconds a row, measured on two cores; see bench/RESULTS.md.
+    pace = {"checksum": 0.5, "stream": 1.2, "join": 0.5}[plan.strategy]
+    return Preview(
+        left=side_of(sources[0]),
+        right=side_of(sources[1]),
+        key=plan.key,
+        strategy=plan.strategy,
+        reasons=plan.reasons,
+        sql=(sql[0], sql[1]),
+        columns=tuple(
+            PreviewColumn(
+                p.left.name,
+                p.right.name,
+                p.left.type.declared,
+                p.right.type.declared,
+                p.rule,
+                p.loses,
+            )
+            for p in (*plan.keys, *plan.values)
+        ),
+        not_compared=plan.not_compared,
+        rows=rows,
+        bytes=(estimates[0].bytes, estimates[1].bytes),
+        seconds=round(0.4 + max(known) * pace / 1e6, 1) if known else None,
+    )

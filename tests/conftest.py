@@ -1,0 +1,81 @@
+"""Servers as fixtures. Each is started by the first test of a process that asks, on a free port.
+
+| fixture | scope | gives |
+|---|---|---|
+| `postgres` | session | URL of PostgreSQL 18 |
+| `postgres2` | session | URL of a second server: another major version where Debian has one, other session defaults always |
+| `mariadb` | session | URL of MariaDB |
+| `fresh_postgres`, `fresh_postgres2`, `fresh_mariadb` | function | URL of an empty database on that server |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from tests import servers
+
+SERVERS = {"postgres", "postgres2", "mariadb"}
+# Session settings decide text forms. A comparison that leans on the usual ones fails here.
+UNUSUAL = {
+    "timezone": "Asia/Kathmandu",
+    "datestyle": "SQL, DMY",
+    "intervalstyle": "iso_8601",
+    "extra_float_digits": "0",
+    "bytea_output": "escape",
+}
+
+# Two busy cores make single examples slow now and then: that says nothing about the code.
+hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, so that `-m 'not server'` runs anywhere."""
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker("server")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """Give the URL of a PostgreSQL 18 of our own."""
+    with servers.postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres2() -> Iterator[str]:
+    """Give the URL of a second PostgreSQL, unlike the first in all that a session may set."""
+    with servers.postgres_server(prefer_system=True, settings=UNUSUAL) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[str]:
+    """Give the URL of a MariaDB of our own."""
+    with servers.mariadb_server() as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_postgres(postgres: str) -> Iterator[str]:
+    """Give the URL of an empty database, dropped after the test."""
+    with servers.fresh_postgres(postgres) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_postgres2(postgres2: str) -> Iterator[str]:
+    """Give the URL of an empty database on the second server, dropped after the test."""
+    with servers.fresh_postgres(postgres2) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_mariadb(mariadb: str) -> Iterator[str]:
+    """Give the URL of an empty database, dropped after the test."""
+    with servers.fresh_mariadb(mariadb) as url:
+        yield url

@@ -1,0 +1,107 @@
+"""Starting is quick, and loads nothing that it does not need."""
+
+from __future__ import annotations
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("duckdb", "pyarrow", "rich", "sqlglot", "psycopg", "pydantic", "numpy", "tomllib")
+
+
+def _cpu(*words: str, **environ: str) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | environ
+    subprocess.run([sys.executable, *words], check=True, capture_output=True, env=environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def test_help_takes_less_than_three_tenths_of_a_second() -> None:
+    assert min(_cpu("-m", "weighbridge", "--help") for _ in range(4)) <= 0.3
+
+
+@pytest.mark.parametrize(
+    ("words", "allowed"),
+    # typer reads the switches of a command by pydantic.
+    [(["--help"], []), (["diff", "--help"], ["pydantic"])],
+)
+def test_help_loads_nothing_heavy(words: list[str], allowed: list[str]) -> None:
+    code = (
+        "import sys\nfrom weighbridge.cli import main\n"
+        f"try: main({words!r})\n"
+        f"finally: print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == str(allowed)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "weighbridge.toml").write_text(
+        "[connections.prod]\nurl = 'mysql://h/d'\n[connections.copy]\nurl = 'mysql://h/e'\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "profits.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _completed(shell: str, line: str) -> str:
+    environ = {
+        "_WEIGHBRIDGE_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "weighbridge"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environ},
+    )
+    assert not done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_tab_offers_connections_files_and_options(project: Path, shell: str) -> None:
+    sides = _completed(shell, "weighbridge diff pro")
+    assert "prod" in sides
+    assert "profits.csv" in sides
+    assert "copy" not in sides
+    assert "--tolerance" in _completed(shell, "weighbridge diff a.csv b.csv --tol")
+    assert "junit" in _completed(shell, "weighbridge diff a.csv b.csv -o ju")
+
+
+def test_tab_is_quick(project: Path) -> None:
+    environ = {
+        "_WEIGHBRIDGE_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": "weighbridge diff a.csv --",
+    }
+    # What Tab costs a person at a desk: CPU time, on a machine that does other things, too.
+    assert min(_cpu("-m", "weighbridge", **environ) for _ in range(4)) <= 0.2 * _slowness()
+
+
+def _slowness() -> float:
+    """How much slower than a desk this machine is: a bare Python starts in 0.02 s there."""
+    return max(min(_cpu("-c", "pass") for _ in range(3)) / 0.02, 1.0)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script_is_shown(shell: str) -> None:
+    environ = {**os.environ, "_WEIGHBRIDGE_COMPLETE": f"source_{shell}"}
+    done = subprocess.run(
+        [sys.executable, "-m", "weighbridge"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environ,
+    )
+    assert "weighbridge" in done.stdout
