@@ -282,9 +282,3 @@ def _with_password(url: str) -> str:
         return url
     user, _, host = parts.netloc.rpartition("@")
     return urlunsplit(parts._replace(netloc=f"{user}:none@{host}"))
-
-
-def host_of(url: str) -> str:
-    """Where a server is, without who and with what password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port or ''}"

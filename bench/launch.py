@@ -58,8 +58,10 @@ def main() -> None:
     seconds = time.perf_counter() - began
     signal.setitimer(signal.ITIMER_REAL, 0)
     with open(answer, "w") as file:
-        json.dump({"seconds": seconds, "cpu": cpu, "peak_mb": peak, "code": code,
-                   "timed_out": expired}, file)
+        json.dump(
+            {"seconds": seconds, "cpu": cpu, "peak_mb": peak, "code": code, "timed_out": expired},
+            file,
+        )
 
 
 main()

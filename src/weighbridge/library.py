@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from weighbridge.catalog.connections import resolve_side
+from weighbridge.catalog.connections import resolve
 from weighbridge.compare.plan import make_plan
 from weighbridge.compare.request import (
     Budget,
@@ -249,7 +249,7 @@ def _sides(
     config: str | None,
 ) -> tuple[SideSpec, SideSpec]:
     pair = [
-        parse_side(resolve_side(text, config=config), query=query, where=where)
+        parse_side(resolve(text, config=config), query=query, where=where)
         for text, query, where in zip((left, right), queries, options.where, strict=True)
     ]
     return pair[0], pair[1]

@@ -59,7 +59,7 @@ class Wishes:
     paranoid: bool
     recheck: float | None
     memory: int
-    config: Path | None
+    config: str | None
 
     def arguments(self) -> dict[str, Any]:
         """Give the wishes as keyword arguments."""
@@ -172,7 +172,7 @@ def _wishes(flags: AllFlags, said: _Said, catalog: Catalog, now: datetime) -> Wi
         paranoid=defaults["paranoid"] if flags.paranoid is None else flags.paranoid,
         recheck=said.pick("recheck", "--recheck", flags.recheck, settings.seconds),
         memory=defaults["memory"],
-        config=catalog.file.path,
+        config=None if catalog.file.path is None else str(catalog.file.path),
     )
 
 

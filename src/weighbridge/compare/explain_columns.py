@@ -35,6 +35,10 @@ class Candidate:
     params: Params
     read: Read
 
+    def same(self, other: Candidate) -> bool:
+        """Tell whether both say the same but for a detail."""
+        return (self.transform.name, self.params) == (other.transform.name, other.params)
+
     def condition(self, frame: Frame, left: str, right: str) -> Condition:
         """Say it in SQL over columns called `left` and `right`."""
         sql = _filled(frame, self, (left, right), self.transform.where)
@@ -135,10 +139,10 @@ def _common(frame: Frame, candidates: list[Candidate], pairs: str) -> list[Candi
         ),
         key=lambda ranked: -ranked[0],
     )
-    # A count over all rows is the costly part: who explains nearly all has only its kin as rivals.
+    # A count over all rows is the costly part: who explains nearly all has no rival but its twins.
     first = [c for _, c in ranked[:1]]
     alone = bool(ranked) and ranked[0][0] >= _CLEAR * of
-    rivals = [c for _, c in ranked[1:] if not alone or c.transform.kin == first[0].transform.kin]
+    rivals = [c for _, c in ranked[1:] if not alone or c.transform.twins and c.same(first[0])]
     told = {(c.transform.name, c.params, *c.transform.detail.values()): c for c in rivals[::-1]}
     return [*first, *list(told.values())[::-1][:_RIVALS]]
 

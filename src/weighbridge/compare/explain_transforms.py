@@ -3,14 +3,15 @@
 In the SQL `{l}` and `{r}` are the two sides as the reading gives them, `{lt}` and `{rt}` their
 types, `{step}` the unit of the right type, `{p0}` and `{p1}` bound parameters (text, to be cast).
 `fit` makes a list of parameters from one row (`several`: a list of such lists); the most common
-become candidates. `differing`: only rows count whose two sides differ as they are read.
+become candidates. `differing`: only rows count whose two sides differ as they are read. `twins`: those
+of the same name and parameters are told apart by rare rows, so each is counted over all rows.
 `fraction` of the column's changed rows must show a transform before it is said.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from weighbridge.compare.explain_types import Reading
@@ -107,12 +108,8 @@ class Transform:
     weak: bool = False
     differing: bool = True
     several: bool = False
+    twins: bool = False
     shows: tuple[Literal["left", "right", "text"], ...] = ()
-
-    @property
-    def kin(self) -> str:
-        """What it shares with those that differ from it in a detail: `trim` of `trim_right`."""
-        return self.name.partition("_")[0]
 
 
 def _shift(params: Params) -> tuple[str, dict[str, Any]]:
@@ -185,6 +182,7 @@ def _rounding() -> list[Transform]:
                 f"right is left {words} to {{p}} decimals",
                 fit=_DECIMALS,
                 detail={"mode": mode},
+                twins=True,
                 told=_number("digits"),
             )
         )
@@ -224,8 +222,8 @@ def _near(formula: str) -> str:
 
 def _numbers() -> list[Transform]:
     ratio = f"CASE WHEN {_D[0]} <> 0 AND {_D[1]} <> 0 THEN {_D[1]} / {_D[0]} END"
-    factor = {"words": "right = left × {p}", "told": _number("factor")}
-    offset = {"words": "right = left {p}", "told": _number("offset")}
+    factor = Transform("factor", "number", "", "right = left × {p}", told=_number("factor"))
+    offset = Transform("offset", "exact", "", "right = left {p}", told=_number("offset"))
     return [
         Transform("negated", "number", "{r} = -{l}", "right = −left"),
         Transform("sign_lost", "number", "{r} = abs({l})", "right is left without its sign"),
@@ -245,40 +243,31 @@ def _numbers() -> list[Transform]:
         Transform(
             "digits_15", "exact", _digits_15(), "right is left with zeros after the 15th digit"
         ),
-        Transform(
-            "offset",
-            "exact",
-            "{r} - {l} = CAST({p0} AS {exact})",
+        replace(
+            offset,
+            where="{r} - {l} = CAST({p0} AS {exact})",
             fit="[CAST({r} - {l} AS VARCHAR)]",
-            **offset,
         ),
-        Transform(
-            "offset",
-            "inexact",
-            f"abs({{r}} - {{l}} - {_FACTOR}) <= 1e-9 * greatest(abs({{r}}), abs({{l}}))",
+        replace(
+            offset,
+            reads="inexact",
+            where=f"abs({{r}} - {{l}} - {_FACTOR}) <= 1e-9 * greatest(abs({{r}}), abs({{l}}))",
             fit="[CAST(CAST(printf('%.8e', {r} - {l}) AS DOUBLE) AS VARCHAR)]",
-            **offset,
         ),
-        Transform(
-            "factor",
-            "number",
-            _near(f"{_D[0]} * {_FACTOR}"),
+        replace(
+            factor,
+            where=_near(f"{_D[0]} * {_FACTOR}"),
             fit=f"[CAST(list_filter([{_KNOWN}], lambda f: {_near(f'{_D[0]} * f')})[1] AS VARCHAR)]",
-            **factor,
         ),
-        Transform(
-            "factor",
-            "number",
-            f"abs({_D[1]} - {_D[0]} * {_FACTOR}) <= 1e-9 * abs({_D[1]})",
+        replace(
+            factor,
+            where=f"abs({_D[1]} - {_D[0]} * {_FACTOR}) <= 1e-9 * abs({_D[1]})",
             fit=f"[CAST(CAST(printf('%.8e', {ratio}) AS DOUBLE) AS VARCHAR)]",
-            **factor,
         ),
-        Transform(
-            "factor",
-            "number",
-            f"abs({_FACTOR} - 1) > 0.001 AND {_near(f'{_D[0]} * {_FACTOR}')}",
+        replace(
+            factor,
+            where=f"abs({_FACTOR} - 1) > 0.001 AND {_near(f'{_D[0]} * {_FACTOR}')}",
             fit=f"[CAST(round({ratio}, 4) AS VARCHAR)]",
-            **factor,
         ),
         Transform(
             "celsius_to_fahrenheit",
@@ -319,11 +308,11 @@ def _times() -> list[Transform]:
     a_day = 86_400_000_000
     # A time of day goes round: the shortest way from left to right, −12 h to 12 h.
     around = f"((({{r}} - {{l}} + {3 * a_day // 2}) % {a_day}) - {a_day // 2})"
-    shifted = {"words": "right = left {p}", "told": _shift}
+    shift = Transform("shift", "moment", "", "right = left {p}", fit=differ, told=_shift)
     # Floor, also before 1970, where % is negative.
     cut = "({x} - (({x} % {u}) + {u}) % {u})"
     found = [
-        Transform("shift", "moment", "{r} - {l} = CAST({p0} AS BIGINT)", fit=differ, **shifted),
+        replace(shift, where="{r} - {l} = CAST({p0} AS BIGINT)"),
         Transform(
             "shift_dst",
             "moment",
@@ -333,12 +322,11 @@ def _times() -> list[Transform]:
             told=_shift,
             combine=_daylight,
         ),
-        Transform(
-            "shift",
-            "clock",
-            f"{around} = CAST({{p0}} AS BIGINT)",
+        replace(
+            shift,
+            reads="clock",
+            where=f"{around} = CAST({{p0}} AS BIGINT)",
             fit=f"[CAST({around} AS VARCHAR)]",
-            **shifted,
         ),
         Transform(
             "shift_months",

@@ -70,7 +70,7 @@ def readings(left: str, right: str) -> dict[Reading, Read]:
     if set(sides) <= _NUMBERS | {"text"} and sides != ("text", "text"):
         found |= _numbers(left, right)
     if set(sides) <= {"moment", "text"} and "moment" in sides:
-        found["moment"] = found["instant"] = Read(*(_moment(side) for side in sides))
+        found["moment"] = found["instant"] = Read(_moment(sides[0]), _moment(sides[1]))
     if sides == ("clock", "clock"):
         found["clock"] = found["instant"] = Read("epoch_us({x})", "epoch_us({x})")
     return found

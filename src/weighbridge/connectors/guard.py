@@ -72,7 +72,7 @@ def check_filter(sql: str, dialect: str) -> str:
         raise BadQuery("The filter is empty.", next_step="Leave it out, or give a condition.")
     _check_words(sql, lexed.tokens, dialect)
     for token in lexed.tokens:
-        if token.value == ";" or (token.kind == "word" and token.value == "select"):
+        if token.mark == ";" or (token.kind == "word" and token.value == "select"):
             raise refuse(sql, token.start, shown(token.value), "Give one condition alone.")
     for token in _calls(lexed.tokens):
         if token.kind == "string" or token.value.lower() not in lists.FILTER_CALLS:
@@ -124,16 +124,16 @@ def _check_root(condition: Expr) -> None:
 def _without_end(sql: str, lexed: Lexed) -> Lexed:
     """Drop semicolons at the end; refuse any other."""
     tokens, text = list(lexed.tokens), lexed.text
-    while tokens and tokens[-1].value == ";":
+    while tokens and tokens[-1].mark == ";":
         text = text[: tokens.pop().start]
     for token in tokens:
-        if token.value == ";":
+        if token.mark == ";":
             raise refuse(sql, token.start, "a second statement", _READ_ONLY)
     return Lexed(text, tuple(tokens))
 
 
 def _check_start(sql: str, lexed: Lexed, dialect: str) -> None:
-    first = next((t for t in lexed.tokens if t.value != "("), None)
+    first = next((t for t in lexed.tokens if t.mark != "("), None)
     starts = {"select", "with", "values"} | ({"from"} if dialect == "duckdb" else set())
     if first is None:
         raise BadQuery("The SQL is empty.", next_step=_READ_ONLY)
@@ -146,7 +146,7 @@ def _check_words(sql: str, tokens: tuple[Token, ...], dialect: str) -> None:
         if token.kind != "word":
             continue
         pair = (token.value, after.value if after else "")
-        statement = token.value in lists.STATEMENT_WORDS and before and before.value == "("
+        statement = token.value in lists.STATEMENT_WORDS and before and before.mark == "("
         # INSERT(…) and REPLACE(…) are functions too.
         if statement and pair[1] not in {"(", ")", ",", "."} and after and after.kind != "symbol":
             raise refuse(sql, token.start, f"{shown(token.value)} in brackets", _READ_ONLY)
@@ -167,7 +167,7 @@ def _neighbours(
 def _calls(tokens: tuple[Token, ...]) -> Iterator[Token]:
     """Give what stands before an opening bracket and could be the name of a function."""
     for _, token, after in _neighbours(tokens):
-        if after is None or after.value != "(" or after.kind != "symbol":
+        if after is None or after.mark != "(":
             continue
         if token.kind == "word" and token.value in lists.KEYWORDS_BEFORE_BRACKET:
             continue

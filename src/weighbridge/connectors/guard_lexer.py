@@ -30,6 +30,11 @@ class Token:
     start: int
     end: int
 
+    @property
+    def mark(self) -> str:
+        """The symbol that this is; nothing for a quoted name that is spelled like one."""
+        return self.value if self.kind == "symbol" else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Lexed:

@@ -13,7 +13,8 @@ import duckdb
 
 from weighbridge.connectors import duckdb_types as types
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
-from weighbridge.connectors.guard import check_query, quote
+from weighbridge.connectors.guard import check_query
+from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
     in_ranges,
     literal,

@@ -12,7 +12,8 @@ import duckdb
 
 from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
-from weighbridge.connectors.guard import check_query, quote
+from weighbridge.connectors.guard import check_query
+from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
     in_ranges,
     missing_extra,
@@ -81,7 +82,8 @@ class MySQLSource:
                 f"The side {spec.label} names no database.",
                 next_step="Write it as mysql://user@host/database#table.",
             )
-        self._control = self._connect()
+        self._host = self._address.ip
+        self._control = self._first_connection()
         for statement in SESSION:
             self._rows(statement)
         self.version = str(self._rows("SELECT @@version")[0][0])
@@ -94,6 +96,18 @@ class MySQLSource:
 
     # Opening -------------------------------------------------------------------------------
 
+    def _first_connection(self) -> pymysql.Connection[Any]:
+        # A name can have addresses that nobody listens on: localhost is often ::1 first.
+        addresses = (self._address.ip, *self._address.alternatives)
+        for self._host in addresses[:-1]:
+            try:
+                return self._connect()
+            except ConnectionFailed as error:
+                if isinstance(error, AuthFailed):
+                    raise
+        self._host = addresses[-1]
+        return self._connect()
+
     def _connect(self) -> pymysql.Connection[Any]:
         try:
             import pymysql  # noqa: PLC0415 an extra
@@ -101,7 +115,7 @@ class MySQLSource:
             raise missing_extra("MariaDB and MySQL", "mysql") from None
         try:
             return pymysql.connect(
-                host=self._address.ip,
+                host=self._host,
                 port=self._address.port,
                 user=self._spec.user,
                 password=self._spec.password or "",
@@ -317,7 +331,7 @@ class MySQLSource:
     def _url(self) -> str:
         secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""
         user = percent(self._spec.user or "", safe="")
-        host = f"[{self._address.ip}]" if ":" in self._address.ip else self._address.ip
+        host = f"[{self._host}]" if ":" in self._host else self._host
         database = percent(self._spec.database or "", safe="")
         return f"mysql://{user}{secret}@{host}:{self._address.port}/{database}"
 

@@ -16,7 +16,8 @@ from weighbridge.connectors.base import (
     Reading,
     Traits,
 )
-from weighbridge.connectors.guard import check_query, quote
+from weighbridge.connectors.guard import check_query
+from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
     in_ranges,
     literal,
@@ -414,10 +415,12 @@ def _bucket(grouping: Grouping) -> str:
 
 def _conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
     address = resolve(spec.host or "localhost", spec.port or 5432, policy)
+    # libpq tries the addresses in turn; the name beside each is what TLS certificates are of.
+    addresses = (address.ip, *address.alternatives)
     info: dict[str, Any] = {
-        "host": spec.host or "localhost",
-        "hostaddr": address.ip,
-        "port": address.port,
+        "host": ",".join([spec.host or "localhost"] * len(addresses)),
+        "hostaddr": ",".join(addresses),
+        "port": str(address.port),
         "dbname": spec.database or spec.user or "postgres",
         "connect_timeout": "10",
         "application_name": "weighbridge",

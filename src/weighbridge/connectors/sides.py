@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from weighbridge.connectors.guard import table_name
+from weighbridge.connectors.names import table_name
 from weighbridge.errors import BadArgument
 
 FILE_ENDINGS = {

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from weighbridge.connectors.guard import quote
+from weighbridge.connectors.names import quote
 from weighbridge.errors import MissingExtra, NoSuchTable, WeighbridgeError
 
 if TYPE_CHECKING:

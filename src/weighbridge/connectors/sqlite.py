@@ -11,7 +11,8 @@ from urllib.parse import quote as percent
 import duckdb
 
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
-from weighbridge.connectors.guard import check_query, quote
+from weighbridge.connectors.guard import check_query
+from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
     in_ranges,
     missing_extra,

@@ -67,10 +67,18 @@ def test_the_corpora_are_as_large_as_promised() -> None:
         ("select '--' as a, '/*' as b", "select '--' as a, '/*' as b"),
         ("select 1 -- ) as q; drop table t\n, 2", "select 1" + " " * 24 + "\n, 2"),
         ("select ';' as a", "select ';' as a"),
+        ('select 1 as "a;" ;', 'select 1 as "a;"'),
     ],
 )
 def test_comments_and_the_last_semicolon_are_taken_out(dialect: str, sql: str, clean: str) -> None:
     assert check_query(sql, dialect) == clean
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "duckdb", "sqlite"])
+@pytest.mark.parametrize("mark", [";", "(", ")", "--", "/*", ","])
+def test_a_name_spelled_like_a_symbol_is_a_name(dialect: str, mark: str) -> None:
+    assert check_query(f'select 1 as "{mark}"', dialect) == f'select 1 as "{mark}"'
+    assert check_filter(f'"{mark}" = 1', dialect) == f'"{mark}" = 1'
 
 
 def test_mysql_comments_with_a_hash_are_taken_out() -> None:
