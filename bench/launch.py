@@ -10,6 +10,8 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 
 def start(command: list[str], out: str, err: str) -> int:
@@ -29,18 +31,15 @@ def start(command: list[str], out: str, err: str) -> int:
 
 def main() -> None:
     asked, answer = sys.argv[1], sys.argv[2]
-    with open(asked) as file:
-        spec = json.load(file)
+    spec = json.loads(Path(asked).read_text())
     expired = False
 
     def kill(*_: object) -> None:
         nonlocal expired
         expired = True
         for pid in running:
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
 
     began = time.perf_counter()
     pids = [start(*one) for one in spec["commands"]]
@@ -57,11 +56,8 @@ def main() -> None:
         code = code or os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - began
     signal.setitimer(signal.ITIMER_REAL, 0)
-    with open(answer, "w") as file:
-        json.dump(
-            {"seconds": seconds, "cpu": cpu, "peak_mb": peak, "code": code, "timed_out": expired},
-            file,
-        )
+    took = {"seconds": seconds, "cpu": cpu, "peak_mb": peak, "code": code, "timed_out": expired}
+    Path(answer).write_text(json.dumps(took))
 
 
 main()

@@ -63,7 +63,7 @@ def _gates(gates: list[dict[str, Any]]) -> Iterator[str]:
             g["gate"],
             g["bound"],
             g["figure"],
-            "" if g["ratio"] is None else f"{g['ratio']:.2f} ×",
+            "" if g["ratio"] is None else f"{g['ratio']:.2f} x",
             g["verdict"].upper() if g["verdict"] != "pass" else "pass",
         ]
         for g in gates
@@ -121,18 +121,23 @@ def _detail(entry: Entry) -> Iterator[str]:
                 r.reason.replace("\n", " ")[:200],
             ]
         )
-    head = ["", "s", "× weighbridge", "CPU s", "peak MB", "rows fetched", "right", "runs", "note"]
+    head = ["", "s", "x weighbridge", "CPU s", "peak MB", "rows fetched", "right", "runs", "note"]
     yield from _table(head, rows)
+
+
+_HEAD = (
+    "Written by `make bench` out of `results.json`; how it is measured is in "
+    "[README.md](README.md). Seconds are wall time of the whole process, medians of as many "
+    "runs as the details say (slow peers are run once). `> N` is a peer stopped after N "
+    "seconds; `(not run)` one that could not have finished in them."
+)
 
 
 def render(results: Results, gates: list[dict[str, Any]]) -> str:
     lines = [
         "# Results of the benchmark",
         "",
-        "Written by `make bench` out of `results.json`; how it is measured is in "
-        "[README.md](README.md). Seconds are wall time of the whole process, medians of as many "
-        "runs as the details say (slow peers are run once). `> N` is a peer stopped after N "
-        "seconds; `(not run)` one that could not have finished in them.",
+        _HEAD,
         "",
         *_runs(results),
         *_gates(gates),

@@ -72,11 +72,11 @@ class Tally:
 
 
 def timeout_for(ours: float | None, cap: float) -> float:
-    """Long enough to decide every gate against peers (15 ×), where the cap allows it."""
+    """Long enough to decide every gate against peers (15 x), where the cap allows it."""
     return min(cap, max(30.0, 20 * (ours or cap)))
 
 
-def _hopeless(work: Work, variant: str, name: str, rules: Rules, timeout: float) -> str:
+def _hopeless(work: Work, variant: str, name: str, *, rules: Rules, timeout: float) -> str:
     """Why a peer is not started at a large size: its time at a smaller one, in the same run.
 
     Times grow in proportion to the rows at best; 0.9 leaves start-up out. A peer that a gate
@@ -129,6 +129,7 @@ def play(
     work: Work,
     variant: str,
     contestants: list[Contestant],
+    *,
     rules: Rules,
     say: Callable[[str], None],
 ) -> dict[str, Result]:
@@ -143,7 +144,7 @@ def play(
             ours = next((t.runs for t in tallies if t.contestant.group == "ours"), [])
             first = ours[0].seconds if ours and ours[0].code in (0, 1) else None
             timeout = timeout_for(first, rules.peer_timeout) if peer else PATIENCE
-            reason = _hopeless(work, variant, name, rules, timeout) if peer else ""
+            reason = _hopeless(work, variant, name, rules=rules, timeout=timeout) if peer else ""
             if reason and not tally.runs:
                 failed = reason.startswith(("failed", "not installed"))
                 tally.outcome, tally.reason = "not run", f"not run: {reason}"

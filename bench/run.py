@@ -146,7 +146,9 @@ class Bench:
             self.results,
             self.run_id,
         )
-        played = rounds.play(work, cell.variant, taking_part, rules, lambda t: say(f"    {t}"))
+        played = rounds.play(
+            work, cell.variant, taking_part, rules=rules, say=lambda t: say(f"    {t}")
+        )
         now, truth = datetime.now(UTC), asdict(tables.truth(cell.rows, cell.variant))
         return Entry(
             cell.scenario,

@@ -23,7 +23,7 @@ from weighbridge.compare.result import Key, NotCompared, Report, RowDiff, Side
 from weighbridge.compare.rows import all_rows, row_diffs
 from weighbridge.compare.run import Outcome, compare_sources
 from weighbridge.compare.assemble import side_of
-from weighbridge.connectors.registry import open_source
+from weighbridge.connectors.registry import in_window, open_source
 from weighbridge.connectors.sides import SideSpec, parse_side
 from weighbridge.connectors.base import Reading, Source
 from weighbridge.compare.match import outputs
@@ -252,6 +252,15 @@ def _sides(
         parse_side(resolve(text, config=config), query=query, where=where)
         for text, query, where in zip((left, right), queries, options.where, strict=True)
     ]
+    if options.updated_column is not None:
+        columns = (
+            options.updated_column,
+            options.rename.get(options.updated_column, options.updated_column),
+        )
+        pair = [
+            in_window(spec, column, (options.since, options.until))
+            for spec, column in zip(pair, columns, strict=True)
+        ]
     return pair[0], pair[1]
 
 

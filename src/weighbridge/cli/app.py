@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast, get_ty
 import typer
 from typer.main import get_command
 
+from weighbridge.cli.complete import complete_name
 from weighbridge.cli.engine import Engine, Library
 from weighbridge.cli.faults import report_error
 from weighbridge.cli.flags import AllFlags
@@ -186,3 +187,19 @@ def connections_list(config: ConfigOption = None) -> int:
     from weighbridge.cli.config_commands import list_connections  # noqa: PLC0415 see the start-up budget
 
     return list_connections(config, around=Surroundings())
+
+
+@connections_app.command("test")
+def connections_test(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="The connection.", autocompletion=complete_name, show_default=False
+        ),
+    ],
+    config: ConfigOption = None,
+) -> int:
+    """Open a connection and read `select 1` on it; each step says how it went."""
+    from weighbridge.cli.connection_test import check_connection  # noqa: PLC0415 see the start-up budget
+
+    return check_connection(name, config, around=Surroundings())

@@ -15,6 +15,11 @@ def complete_side(incomplete: str) -> list[str]:
     return [*_connections(incomplete), *complete_file(incomplete)]
 
 
+def complete_name(incomplete: str) -> list[str]:
+    """Offer the names of connections."""
+    return [name.removesuffix(":") for name in _connections(incomplete)]
+
+
 def complete_output(incomplete: str) -> list[str]:
     """Offer the formats of a result."""
     return [name for name in OUTPUTS if name.startswith(incomplete)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections import deque
 from collections.abc import Callable
 from typing import TextIO
@@ -32,8 +33,10 @@ class ProgressLine:
         self._phase = ""
         self._history: deque[tuple[float, int]] = deque()
         self._began = (clock(), 0)
+        self._start = clock()
         self._next = clock() + (LIVE_SECONDS if self._live else PLAIN_SECONDS)
         self._drawn = False
+        self._drawing = threading.Lock()
 
     def take(self, progress: Progress) -> None:
         """Note the latest news; cheap, and safe from any thread."""
@@ -41,9 +44,12 @@ class ProgressLine:
 
     def tick(self) -> None:
         """Draw, if it is time to."""
-        now = self._clock()
-        if self._quiet or now < self._next:
-            return
+        with self._drawing:
+            now = self._clock()
+            if not self._quiet and now >= self._next:
+                self._draw(now)
+
+    def _draw(self, now: float) -> None:
         self._next = now + (LIVE_SECONDS if self._live else PLAIN_SECONDS)
         text = self._text(now, self._latest or Progress("starting", 0, None))
         if self._live:
@@ -55,9 +61,16 @@ class ProgressLine:
 
     def clear(self) -> None:
         """Take the live line away, so that what follows starts on a clean line."""
-        if self._drawn:
-            self._write("\r\x1b[2K")
-            self._drawn = False
+        with self._drawing:
+            if self._drawn:
+                self._write("\r\x1b[2K")
+                self._drawn = False
+
+    def end(self) -> None:
+        """Take the live line away for good: the result comes now. Safe from any thread."""
+        self.clear()
+        with self._drawing:
+            self._quiet = True
 
     def _text(self, now: float, news: Progress) -> str:
         if news.phase != self._phase:
@@ -73,7 +86,8 @@ class ProgressLine:
             parts.append(self._remaining(now, news.rows, news.total))
         elif news.rows:
             parts.append(f"{news.rows:,} rows")
-        return " · ".join(parts)
+        # Where rows say nothing for a while (a server sorts, a join builds), time still moves.
+        return " · ".join([*parts, f"{elapsed(now - self._start)} so far"])
 
     def _remaining(self, now: float, rows: int, total: int) -> str:
         if rows < total * HONEST_SHARE:
@@ -97,6 +111,15 @@ class ProgressLine:
         except (OSError, ValueError):
             # Nobody reads stderr any more; the result may still have its reader.
             self._quiet = True
+
+
+def elapsed(seconds: float) -> str:
+    """Write a time that has passed: `7 s`, `3 min 20 s`, `2 h 05 min`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def time_range(low: float, high: float) -> str:

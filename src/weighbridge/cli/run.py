@@ -17,7 +17,7 @@ from weighbridge.cli.progress import ProgressLine
 from weighbridge.cli.request import Request, understand
 from weighbridge.cli.surroundings import Surroundings
 from weighbridge.cli.watch import watched
-from weighbridge.compare.request import ProgressCallback, Stop
+from weighbridge.compare.request import Stop
 from weighbridge.errors import BadArgument, WeighbridgeError
 
 
@@ -32,10 +32,10 @@ def diff(flags: AllFlags, engine: Engine, around: Surroundings) -> int:
                 around.say(f"weighbridge: note: {note}")
         line = ProgressLine(around.stderr, quiet=request.delivery.quiet, clock=around.clock)
 
-        def work(progress: ProgressCallback, stop: Stop) -> int:
+        def work(stop: Stop) -> int:
             if flags.explain:
                 return _explain(request, engine, around, stop)
-            return _compare(request, engine, around, progress=progress, stop=stop)
+            return _compare(request, engine, around, line=line, stop=stop)
 
         return watched(work, line, around)
     except Exception as error:  # noqa: BLE001 whatever it is, the user gets one clear message
@@ -47,13 +47,14 @@ def _compare(
     engine: Engine,
     around: Surroundings,
     *,
-    progress: ProgressCallback,
+    line: ProgressLine,
     stop: Stop,
 ) -> int:
     wishes = request.wishes.arguments()
     with engine.compare(
-        request.left, request.right, progress=progress, stop=stop, **wishes
+        request.left, request.right, progress=line.take, stop=stop, **wishes
     ) as answer:
+        line.end()
         if answer.report.verdict == "different":
             github.annotate(around, "weighbridge", outputs.verdict_line(answer.report))
         github.summarise(around, answer.report)

@@ -18,7 +18,7 @@ from types import FrameType
 
 from weighbridge.cli.progress import ProgressLine
 from weighbridge.cli.surroundings import Surroundings
-from weighbridge.compare.request import ProgressCallback, Stop
+from weighbridge.compare.request import Stop
 from weighbridge.errors import Cancelled
 
 GRACE = 5.0
@@ -26,7 +26,7 @@ INTERRUPTED = 130
 _HEARD = ("SIGINT", "SIGTERM", "SIGHUP")
 _POLL = 0.1
 
-Work = Callable[[ProgressCallback, Stop], int]
+Work = Callable[[Stop], int]
 
 
 @dataclass
@@ -46,7 +46,7 @@ def watched(work: Work, line: ProgressLine, around: Surroundings) -> int:
 
     def run() -> None:
         try:
-            ending.code = work(line.take, stop)
+            ending.code = work(stop)
         except BaseException as error:  # noqa: BLE001 the main thread raises it again
             ending.error = error
         finally:

@@ -14,11 +14,17 @@ from weighbridge.compare.explain_frame import (
     Group,
     tally,
 )
-from weighbridge.compare.explain_text import TRANSFORMS
+from weighbridge.compare.explain_letters import LETTERS
+from weighbridge.compare.explain_text import TEXT
+from weighbridge.compare.explain_times import TIMES
 from weighbridge.compare.explain_transforms import Fits, Params, Transform
 from weighbridge.compare.explain_types import Read, readings
+from weighbridge.compare.explain_values import ANY, NUMBERS
 from weighbridge.compare.explain_words import literal, name
 from weighbridge.compare.result import Explanation
+
+TRANSFORMS: tuple[Transform, ...] = (*ANY, *NUMBERS, *TIMES, *TEXT, *LETTERS)
+"""All that one column can show, in the order in which they win ties."""
 
 _LEAST = 5
 _FITS = 3
@@ -73,7 +79,9 @@ def explain_columns(frame: Frame) -> tuple[Explanation, ...]:
 
 
 def _changed(frame: Frame) -> str:
-    flags = ", ".join(f"list_contains(changed, {i}) AS c{i}" for i in frame.changed_columns)
+    flags = ", ".join(
+        f"list_contains(changed, {i}::USMALLINT) AS c{i}" for i in frame.changed_columns
+    )
     return f"(SELECT *, {flags or 'true'} FROM {frame.diffs} WHERE kind = 'changed')"
 
 
@@ -142,7 +150,7 @@ def _common(frame: Frame, candidates: list[Candidate], pairs: str) -> list[Candi
     # A count over all rows is the costly part: who explains nearly all has no rival but its twins.
     first = [c for _, c in ranked[:1]]
     alone = bool(ranked) and ranked[0][0] >= _CLEAR * of
-    rivals = [c for _, c in ranked[1:] if not alone or c.transform.twins and c.same(first[0])]
+    rivals = [c for _, c in ranked[1:] if not alone or (c.transform.twins and c.same(first[0]))]
     told = {(c.transform.name, c.params, *c.transform.detail.values()): c for c in rivals[::-1]}
     return [*first, *list(told.values())[::-1][:_RIVALS]]
 

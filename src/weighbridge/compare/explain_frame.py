@@ -47,7 +47,9 @@ class Group:
     @property
     def where(self) -> str:
         """The rows, as SQL over the differences."""
-        among = "" if self.column is None else f" AND list_contains(changed, {self.column})"
+        among = (
+            "" if self.column is None else f" AND list_contains(changed, {self.column}::USMALLINT)"
+        )
         return f"kind = '{self.kind}'{among}"
 
     @property

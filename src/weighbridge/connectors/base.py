@@ -69,7 +69,8 @@ class Reading:
 
     `ranges` are half-open ranges of the integer column `key`; None reads all.
     `key_nulls`: None reads all rows, True those with a null in `keys`, False the others.
-    `buckets` keeps the rows whose `Checksums` bucket is listed.
+    `buckets` keeps the rows whose `Checksums` bucket is listed, `key_values` those whose
+    `keys` have one of these values, each written as text.
     """
 
     outputs: tuple[Output, ...]
@@ -79,6 +80,7 @@ class Reading:
     key_nulls: bool | None = None
     ordered: bool = False
     buckets: tuple[Grouping, tuple[int, ...]] | None = None
+    key_values: tuple[tuple[str, ...], ...] | None = None
 
 
 @dataclass(frozen=True)

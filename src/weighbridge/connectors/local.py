@@ -16,6 +16,7 @@ from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
+    among,
     in_ranges,
     literal,
     no_such_table,
@@ -160,9 +161,11 @@ class LocalSource:
             for o in reading.outputs
         ]
         conditions = [self.where] if self.where else []
+        names = [quote(c.name, "duckdb") for c in reading.keys]
         if reading.key_nulls is not None:
-            names = [quote(c.name, "duckdb") for c in reading.keys]
             conditions.append(nulls(names, wanted=reading.key_nulls))
+        if reading.key_values is not None:
+            conditions.append(among(names, reading.key_values, literal))
         key = quote(reading.key.name, "duckdb") if reading.key else ""
         if reading.ranges is not None:
             conditions.append(in_ranges(key, reading.ranges) or "false")

@@ -15,6 +15,7 @@ from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
+    among,
     in_ranges,
     missing_extra,
     no_such_table,
@@ -290,9 +291,11 @@ class MySQLSource:
         ]
         key = quote(reading.key.name, "mysql") if reading.key else ""
         conditions = [self.where] if self.where else []
+        names = [quote(c.name, "mysql") for c in reading.keys]
         if reading.key_nulls is not None:
-            names = [quote(c.name, "mysql") for c in reading.keys]
             conditions.append(nulls(names, wanted=reading.key_nulls))
+        if reading.key_values is not None:
+            conditions.append(among(names, reading.key_values, _literal))
         if reading.ranges is not None:
             conditions.append(in_ranges(key, reading.ranges) or "FALSE")
         order = key if reading.ordered else None
@@ -394,3 +397,8 @@ def _from_field(name: str, field: Any) -> Any:
             return my.column_type("varbinary", "varbinary", is_json=False)
         case _:
             return my.column_type("varchar", "varchar", is_json=False)
+
+
+def _literal(text: str) -> str:
+    # Hexadecimal: whether a backslash escapes depends on the server's sql_mode.
+    return f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)"

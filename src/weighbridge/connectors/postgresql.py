@@ -19,6 +19,7 @@ from weighbridge.connectors.base import (
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
+    among,
     in_ranges,
     literal,
     missing_extra,
@@ -282,9 +283,11 @@ class PostgresSource:
 
     def _conditions(self, reading: Reading) -> list[str]:
         conditions = [self.where] if self.where else []
+        names = [quote(c.name, "postgres") for c in reading.keys]
         if reading.key_nulls is not None:
-            names = [quote(c.name, "postgres") for c in reading.keys]
             conditions.append(nulls(names, wanted=reading.key_nulls))
+        if reading.key_values is not None:
+            conditions.append(among(names, reading.key_values, literal))
         if reading.buckets is not None:
             grouping, wanted = reading.buckets
             listed = ",".join(str(b) for b in wanted)

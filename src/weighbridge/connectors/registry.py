@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from importlib import import_module
 from typing import cast
 
 from weighbridge.connectors.base import Source
 from weighbridge.connectors.guard import check_filter
+from weighbridge.connectors.names import quote
 from weighbridge.connectors.sides import SideSpec
+from weighbridge.connectors.sql import literal
 from weighbridge.errors import BadArgument
 from weighbridge.net.hosts import HostPolicy
 
@@ -40,3 +44,33 @@ def open_source(spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) ->
         "Callable[..., Source]", getattr(import_module(f"weighbridge.connectors.{module}"), name)
     )
     return opener(spec, policy, snapshot=snapshot) if networked else opener(spec)
+
+
+def in_window(spec: SideSpec, column: str, bounds: tuple[str | None, str | None]) -> SideSpec:
+    """Keep a side's rows whose `column` lies in [since, until): ISO moments or whole numbers.
+
+    Raises BadArgument for a bound that is neither.
+    """
+    if spec.scheme not in VENDORS:
+        return spec
+    name = quote(column, VENDORS[spec.scheme][3])
+    parts = [f"({spec.where})"] if spec.where else []
+    for bound, sign in zip(bounds, (">=", "<"), strict=True):
+        if bound is not None:
+            parts.append(f"{name} {sign} {_moment(bound)}")
+    return replace(spec, where=" AND ".join(parts) or None)
+
+
+def _moment(text: str) -> str:
+    if text.strip().lstrip("-").isdecimal():
+        return text.strip()
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise BadArgument(
+            f"{text!r} is neither a moment nor a whole number.",
+            next_step="Write --since and --until as 2024-01-31 or 2024-01-31T12:00:00.",
+        ) from None
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(UTC).replace(tzinfo=None)
+    return literal(moment.isoformat(sep=" "))

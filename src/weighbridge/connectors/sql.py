@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,14 @@ def nulls(columns: Sequence[str], *, wanted: bool) -> str:
     if wanted:
         return " OR ".join(f"{c} IS NULL" for c in columns)
     return " AND ".join(f"{c} IS NOT NULL" for c in columns)
+
+
+def among(
+    names: Sequence[str], rows: Sequence[Sequence[str]], literal: Callable[[str], str]
+) -> str:
+    """Write the condition that columns have one of some values, given as text."""
+    listed = ", ".join("(" + ", ".join(literal(v) for v in row) + ")" for row in rows)
+    return f"({', '.join(names)}) IN ({listed})" if rows else "1 = 0"
 
 
 def uniqueness(source: Source, columns: Sequence[Column], dialect: str) -> str:

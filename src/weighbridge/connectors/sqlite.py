@@ -14,7 +14,9 @@ from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.sql import (
+    among,
     in_ranges,
+    literal,
     missing_extra,
     no_such_table,
     nulls,
@@ -188,9 +190,11 @@ class SQLiteSource:
         """Give the SELECT of a reading: every value leaves as text, which ADBC keeps whole."""
         columns = [(_wire(quote(o.column.name, "sqlite")), o.name) for o in reading.outputs]
         conditions = [self.where] if self.where else []
+        names = [quote(c.name, "sqlite") for c in reading.keys]
         if reading.key_nulls is not None:
-            names = [quote(c.name, "sqlite") for c in reading.keys]
             conditions.append(nulls(names, wanted=reading.key_nulls))
+        if reading.key_values is not None:
+            conditions.append(among(names, reading.key_values, literal))
         key = quote(reading.key.name, "sqlite") if reading.key else ""
         if reading.ranges is not None:
             conditions.append(in_ranges(key, reading.ranges) or "0")

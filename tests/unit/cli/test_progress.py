@@ -60,7 +60,8 @@ def test_time_left_is_unknown_before_a_tenth_and_right_after_it() -> None:
     lines = stream.getvalue().splitlines()
     assert "time left unknown" in lines[0]
     at_100 = next(text for text in lines if "100,000" in text)
-    assert at_100.endswith("about 15 min left")
+    assert "about 15 min left" in at_100
+    assert at_100.endswith("1 min 40 s so far")
 
 
 def test_hostile_phase_is_made_safe() -> None:
@@ -90,3 +91,15 @@ def test_a_closed_stderr_does_not_end_the_work() -> None:
 )
 def test_time_range(low: float, high: float, words: str) -> None:
     assert time_range(low, high) == words
+
+
+def test_after_the_end_nothing_is_drawn() -> None:
+    line, stream, clock = _line(live=True)
+    clock.now = 1.0
+    line.tick()
+    line.end()
+    drawn = stream.getvalue()
+    assert drawn.endswith("\r\x1b[2K")
+    clock.now = 100.0
+    line.tick()
+    assert stream.getvalue() == drawn

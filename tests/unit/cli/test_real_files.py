@@ -163,3 +163,27 @@ def _terminal_text(terminal: int) -> str:
     finally:
         os.close(terminal)
     return text.decode(errors="replace")
+
+
+def test_connection_is_tested_step_by_step(folder: Path) -> None:
+    ran = _ran(folder, "connections", "test", "both")
+    assert ran.returncode == 0, ran.stderr
+    assert [line.split()[0] for line in ran.stdout.splitlines()] == [
+        "configured",
+        "secret",
+        "connected",
+        "query",
+    ]
+    ran = _ran(folder, "connections", "test", "bath")
+    assert ran.returncode == 2
+    assert "connections list" in ran.stderr
+
+
+def test_connection_that_cannot_be_reached_is_3(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIGHBRIDGE_CONNECTION_NOWHERE", "postgresql://u:hunter2@127.0.0.1:1/d")
+    ran = _ran(folder, "connections", "test", "nowhere")
+    assert ran.returncode == 3, ran.stderr
+    assert ran.stdout.splitlines()[-1].startswith("secret")
+    assert "hunter2" not in ran.stdout + ran.stderr
