@@ -10,6 +10,8 @@ with weighbridge.compare("postgresql://u@h/db#public.orders", "orders/*.parquet"
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,3 +32,18 @@ def __getattr__(name: str) -> Any:
 
         return errors
     raise AttributeError(name)
+
+
+class _Face(ModuleType):
+    # `compare` is the verb here and a room below: importing the room would bind its module over
+    # the verb, so that the second call would fail.
+    @property
+    def compare(self) -> Any:
+        return __getattr__("compare")
+
+    @compare.setter
+    def compare(self, room: ModuleType) -> None:
+        pass
+
+
+sys.modules[__name__].__class__ = _Face

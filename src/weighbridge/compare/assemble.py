@@ -155,27 +155,12 @@ def pairs_of_duplicates(task: Task) -> int:
     if task.whole_row:
         return 0
     keys = ", ".join(f"k{i}" for i in range(len(task.keys)))
-    many = f"SELECT {keys} FROM dupes_left UNION SELECT {keys} FROM dupes_right"
-    nulls_left = task.tally.null_keys[0] - task.workspace.scalar(
-        "SELECT count(*) FROM diffs WHERE kind = 'only_left' AND NOT exclusive AND "
-        + " OR ".join(f"k{i} IS NULL" for i in range(len(task.keys)))
-    )
-    count = task.workspace.scalar(f"SELECT count(*) FROM ({many})")
-    if not count:
-        return nulls_left if task.tally.null_keys[0] else 0
-    shared = min_pairs(task, keys)
-    return shared + (nulls_left if task.tally.null_keys[0] else 0)
-
-
-def min_pairs(task: Task, keys: str) -> int:
-    """Add up, over duplicated keys, the pairs of rows that were formed."""
-    lone = f"SELECT {keys} FROM diffs WHERE exclusive"
-    casts = keys
-    return task.workspace.scalar(
-        "SELECT coalesce(sum(least(coalesce(a.n, 1), coalesce(b.n, 1))), 0)"
+    # A key that is absent from one list of duplicates has one row there, unless it has none.
+    pairs = task.workspace.scalar(
+        "SELECT sum(least(coalesce(a.n, 1), coalesce(b.n, 1)))"
         f" FROM dupes_left a FULL JOIN dupes_right b USING ({keys})"
-        f" WHERE ({casts}) NOT IN ({lone})"
     )
+    return pairs - task.tally.exclusive_dupes + task.tally.null_pairs
 
 
 def column_results(task: Task, rows: Rows) -> list[ColumnResult]:

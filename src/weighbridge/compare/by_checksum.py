@@ -29,6 +29,8 @@ from weighbridge.compare.match import outputs
 from weighbridge.compare.task import Task
 from weighbridge.connectors.base import Checksums, ChecksumQuery, Grouping, Hashed, Reading
 
+from weighbridge.connectors.local import lock
+
 if TYPE_CHECKING:
     from weighbridge.connectors.local import LocalSource
 
@@ -210,6 +212,7 @@ class _Local:
         self.run = task.workspace.connection.execute
         for side in (0, 1):
             self._view(side)
+        lock(task.workspace.connection)
         self.grouping = self._choose()
 
     def _view(self, side: int) -> None:

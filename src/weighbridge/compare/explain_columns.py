@@ -27,6 +27,8 @@ TRANSFORMS: tuple[Transform, ...] = (*ANY, *NUMBERS, *TIMES, *TEXT, *LETTERS)
 """All that one column can show, in the order in which they win ties."""
 
 _LEAST = 5
+# Any one row shows some constant: what was fitted to rows needs two of them to say anything.
+_FITTED = 2
 _FITS = 3
 _RIVALS = 3
 _CLEAR = 0.98
@@ -86,8 +88,7 @@ def _changed(frame: Frame) -> str:
 
 
 def _enough(candidate: Candidate, support: int, of: int) -> bool:
-    # Any one row shows some constant: what was fitted to rows needs two of them to say anything.
-    least = 2 if candidate.transform.fit else 1
+    least = _FITTED if candidate.transform.fit else 1
     share = support / of
     return share >= candidate.transform.fraction and (
         support >= _LEAST or (support == of and support >= least)
@@ -111,6 +112,8 @@ def _candidates(frame: Frame, column: int) -> list[Candidate]:
         plain = Candidate(column, transform, (), reads[transform.reads])
         if transform.fit is None:
             found.append(plain)
+            continue
+        if frame.counts[column] < _FITTED:
             continue
         asked = (transform.reads, transform.fit)
         if asked not in fitted:

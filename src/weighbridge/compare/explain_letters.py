@@ -1,6 +1,4 @@
-"""The transforms of letters and their encoding, as data; `explain_transforms` says how the rows are
-read.
-"""
+"""The transforms of letters and their encoding, as data: rows of `explain_transforms`."""
 
 from __future__ import annotations
 
@@ -19,7 +17,7 @@ def _letters() -> list[Transform]:
         "array_to_string(list_transform(string_split(lower({l}), ' '),"
         " lambda w: upper(left(w, 1)) || substr(w, 2)), ' ')"
     )
-    found = [
+    return [
         Transform("upper", "text", "{r} = upper({l})", "right is left in upper case"),
         Transform("lower", "text", "{r} = lower({l})", "right is left in lower case"),
         Transform(
@@ -51,6 +49,10 @@ def _letters() -> list[Transform]:
             "accents_lost", "text", "{r} = strip_accents({l})", "right is left without accents"
         ),
     ]
+
+
+def _lost() -> list[Transform]:
+    found: list[Transform] = []
     for outside, range_ in (
         ("ASCII", r"\x00-\x7F"),
         ("Latin-1", r"\x{0}-\x{FF}"),
@@ -106,5 +108,5 @@ def _encodings() -> list[Transform]:
     return found
 
 
-LETTERS: tuple[Transform, ...] = (*_letters(), *_encodings())
+LETTERS: tuple[Transform, ...] = (*_letters(), *_lost(), *_encodings())
 """The transforms of letters: case, accents, encodings."""

@@ -175,7 +175,7 @@ def _runs(frame: Frame, group: Group) -> Explanation | None:
             runs AS (SELECT k, n, usual.step, sum(CASE WHEN steps.step = usual.step THEN 0 ELSE 1 END)
                 OVER (ORDER BY k) AS run FROM steps, usual)
             SELECT min(k), max(k), sum(n), any_value(step) FROM runs GROUP BY run
-            HAVING count(*) >= 5 ORDER BY sum(n) DESC, min(k) LIMIT {_RUNS}"""
+            HAVING count(*) >= CASE WHEN any_value(step) = 1 THEN 5 ELSE 10 END ORDER BY sum(n) DESC, min(k) LIMIT {_RUNS}"""
         ).fetchall()
     runs = [(int(a), int(b), int(n)) for a, b, n, _ in rows if n >= 0.1 * group.of]
     support = sum(n for _, _, n in runs)
@@ -191,12 +191,15 @@ def _run_told(
     which = ", ".join(f"{a} to {b}" for a, b, _ in runs)
     counted = f"{support:,}" if support == group.of else f"{support:,} of {group.of:,}"
     many = "one run" if len(runs) == 1 else f"{len(runs)} runs"
-    steps = f" in steps of {step:,}: one at each page's edge" if step > 1 else _MEANING[group.kind]
+    meaning = _MEANING[group.kind]
+    if step > 1:
+        edge = ": one at each page's edge" if group.kind != "changed" else ""
+        meaning = f" in steps of {step:,}{edge}"
     detail: dict[str, Any] = {"slice": "key_run", "runs": [list(r) for r in runs], "step": step}
     return Explanation(
         kind="slice",
         text=f"{counted} {rows_of(group, frame.columns)} are {many} of"
-        f" {name(frame.keys[0])} {which}{steps}",
+        f" {name(frame.keys[0])} {which}{meaning}",
         rows=group.kind,
         columns=frame.keys,
         support=support,

@@ -93,15 +93,23 @@ def explain_slices(frame: Frame) -> tuple[Explanation, ...]:
     counts = tally(frame.con, frame.diffs, [s.condition(g, g.where) for g, s in found])
     shares = [(n or 0) / g.of for (g, _), n in zip(found, counts, strict=True)]
     counted = _lifted(frame, [s for _, s in found], shares)
-    told: list[Explanation] = []
-    seen = set[tuple[object, ...]]()
+    told: list[tuple[Group, Slice, int]] = []
     for (group, _), candidate, count in zip(found, counted, counts, strict=True):
-        # What is true of all changed rows need not be said again of those where a column differs.
-        said = (group.kind, *candidate.parts)
-        if count and said not in seen and _tells(candidate, group, near=1.0):
-            seen.add(said)
-            told.append(_told(frame, group, candidate, count))
-    return tuple(told)
+        if not count or not _tells(candidate, group, near=1.0):
+            continue
+        # The same values of all changed rows, and of those where one column differs: the wider
+        # group is said unless the narrower one holds nearly all of it at a far higher share.
+        wider = next((t for t in told if _same(t, group, candidate)), None)
+        if wider and wider[1].support >= _SAME * candidate.support:
+            continue
+        if wider and count >= _SAME * wider[2]:
+            told.remove(wider)
+        told.append((group, candidate, count))
+    return tuple(_told(frame, *t) for t in told)
+
+
+def _same(told: tuple[Group, Slice, int], group: Group, candidate: Slice) -> bool:
+    return (told[0].kind, told[0].column, told[1].parts) == (group.kind, None, candidate.parts)
 
 
 def surprising(support: float, lift: float, of: int) -> bool:

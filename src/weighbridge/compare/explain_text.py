@@ -47,10 +47,13 @@ def _spaces() -> list[Transform]:
                 f"right is left with more spaces {place}",
             ),
         ]
+    return found
+
+
+def _inside() -> list[Transform]:
     collapsed = r"regexp_replace(trim({x}), '\s+', ' ', 'g')"
     left, right = collapsed.replace("{x}", "{l}"), collapsed.replace("{x}", "{r}")
     return [
-        *found,
         Transform(
             "crlf_to_lf",
             "text",
@@ -80,7 +83,7 @@ def _spaces() -> list[Transform]:
 
 
 def _lengths() -> list[Transform]:
-    longest = "strlen({r}) <= N AND strlen(left({l}, length({r}) + 1)) > N"
+    limit = "CAST({p0} AS BIGINT)"
     return [
         Transform(
             "truncate_chars",
@@ -93,7 +96,8 @@ def _lengths() -> list[Transform]:
         Transform(
             "truncate_bytes",
             "text",
-            f"starts_with({{l}}, {{r}}) AND {longest.replace('N', 'CAST({p0} AS BIGINT)')}",
+            f"starts_with({{l}}, {{r}}) AND strlen({{r}}) <= {limit}"
+            f" AND strlen(left({{l}}, length({{r}}) + 1)) > {limit}",
             "right is left cut at {p0} bytes",
             # A character of three bytes leaves up to two unused: every limit that fits this row.
             fit="CASE WHEN starts_with({l}, {r}) AND {l} <> {r} THEN list_transform("
@@ -106,9 +110,8 @@ def _lengths() -> list[Transform]:
 
 
 def _written() -> list[Transform]:
-    """Numbers and dates as text."""
+    """Zeros and separators of numbers as text."""
     separator = r"[nullif(regexp_extract({x}, '\d([,. ''\x{A0}\x{202F}_])\d{3}', 1), '')]"
-    swapped = "translate({l}, '.,', ',.')"
     found: list[Transform] = []
     for name, x, y, said in (
         ("lost", "{l}", "{r}", "without the zeros in front"),
@@ -136,8 +139,12 @@ def _written() -> list[Transform]:
                 shows=("text",),
             )
         )
+    return found
+
+
+def _formats() -> list[Transform]:
+    swapped = "translate({l}, '.,', ',.')"
     return [
-        *found,
         Transform(
             "decimal_comma",
             "text",
@@ -176,7 +183,7 @@ def _written() -> list[Transform]:
 
 
 def _around() -> list[Transform]:
-    """Marks around or in front of a text."""
+    """Quotes and markup."""
     found: list[Transform] = []
     for name, x, y, said in (
         ("added", "{l}", "{r}", "in quotes"),
@@ -204,6 +211,11 @@ def _around() -> list[Transform]:
                 f"right is left {said}",
             )
         )
+    return found
+
+
+def _affixes() -> list[Transform]:
+    found: list[Transform] = []
     for done, x, y, said in (("added", "{l}", "{r}", "and"), ("removed", "{r}", "{l}", "without")):
         extra = f"CASE WHEN {x} <> '' AND T({y}, {x}) THEN [C({y}, length({y}) - length({x}))] END"
         for part, test, cut, glued, place in (
@@ -225,8 +237,11 @@ def _around() -> list[Transform]:
 
 TEXT: tuple[Transform, ...] = (
     *_spaces(),
+    *_inside(),
     *_lengths(),
     *_written(),
+    *_formats(),
     *_around(),
+    *_affixes(),
 )
 """The transforms of spaces, lengths, and of numbers and dates as text."""

@@ -1,6 +1,4 @@
-"""The transforms of dates and times, as data, in microseconds; `explain_transforms` says how the
-rows are read.
-"""
+"""The transforms of dates and times, as data, in microseconds: rows of `explain_transforms`."""
 
 from __future__ import annotations
 
@@ -48,15 +46,13 @@ _UNITS = (
 )
 
 
-def _times() -> list[Transform]:
+def _shifts() -> list[Transform]:
     differ = "CASE WHEN {r} <> {l} THEN [CAST({r} - {l} AS VARCHAR)] END"
     a_day = 86_400_000_000
     # A time of day goes round: the shortest way from left to right, −12 h to 12 h.
     around = f"((({{r}} - {{l}} + {3 * a_day // 2}) % {a_day}) - {a_day // 2})"
     shift = Transform("shift", "moment", "", "right = left {p}", fit=differ, told=_shift)
-    # Floor, also before 1970, where % is negative.
-    cut = "({x} - (({x} % {u}) + {u}) % {u})"
-    found = [
+    return [
         replace(shift, where="{r} - {l} = CAST({p0} AS BIGINT)"),
         Transform(
             "shift_dst",
@@ -91,6 +87,12 @@ def _times() -> list[Transform]:
             "right is left with day and month swapped",
         ),
     ]
+
+
+def _cuts() -> list[Transform]:
+    # Floor, also before 1970, where % is negative.
+    cut = "({x} - (({x} % {u}) + {u}) % {u})"
+    found: list[Transform] = []
     for unit, micros in _UNITS:
         truncated = cut.replace("{u}", str(micros))
         words = f"right is left cut to whole {unit}"
@@ -113,5 +115,5 @@ def _times() -> list[Transform]:
     return found
 
 
-TIMES: tuple[Transform, ...] = tuple(_times())
+TIMES: tuple[Transform, ...] = (*_shifts(), *_cuts())
 """The transforms of dates and times."""

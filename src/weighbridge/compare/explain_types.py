@@ -18,6 +18,7 @@ Reading = Literal[
     "exact",  # integers and decimals: HUGEINT or DECIMAL(38, s)
     "inexact",  # a DOUBLE on either side
     "number",  # exact or inexact
+    "stored",  # number, and neither side is text
     "moment",  # microseconds since 1970: dates and timestamps
     "clock",  # microseconds since midnight
     "instant",  # moment or clock
@@ -87,12 +88,13 @@ def _numbers(left: str, right: str) -> dict[Reading, Read]:
     if set(sides) <= {"integer", "decimal"}:
         exact = "HUGEINT" if set(sides) == {"integer"} else f"DECIMAL(38, {scale})"
         read = Read(f"CAST({{x}} AS {exact})", f"CAST({{x}} AS {exact})", step)
-        return {"exact": read, "number": read}
+        return {"exact": read, "number": read, "stored": read}
     # An infinity is within any relative tolerance of everything: it is read as nothing.
     double = "TRY_CAST({x} AS DOUBLE)"
     finite = f"CASE WHEN isfinite({double}) THEN {double} END"
     read = Read(finite, finite, step)
-    return {"inexact": read, "number": read}
+    found: dict[Reading, Read] = {"inexact": read, "number": read}
+    return found if "text" in sides else {**found, "stored": read}
 
 
 def _scale(type_name: str) -> int:

@@ -1,6 +1,4 @@
-"""The transforms of NULLs, constants, booleans and numbers, as data; `explain_transforms` says how
-the rows are read.
-"""
+"""The transforms of NULLs, constants, booleans and numbers, as data: see `explain_transforms`."""
 
 from __future__ import annotations
 
@@ -91,13 +89,11 @@ def _near(formula: str) -> str:
     return f"{_D[1]} <> 0 AND abs({_D[1]} - ({formula})) <= {within}"
 
 
-def _numbers() -> list[Transform]:
-    ratio = f"CASE WHEN {_D[0]} <> 0 AND {_D[1]} <> 0 THEN {_D[1]} / {_D[0]} END"
-    factor = Transform("factor", "number", "", "right = left × {p}", told=_number("factor"))
-    offset = Transform("offset", "exact", "", "right = left {p}", told=_number("offset"))
+def _precision() -> list[Transform]:
     return [
-        Transform("negated", "number", "{r} = -{l}", "right = −left"),
+        # Where only negative numbers differ, both fit.
         Transform("sign_lost", "number", "{r} = abs({l})", "right is left without its sign"),
+        Transform("negated", "number", "{r} = -{l}", "right = −left"),
         Transform(
             "float32",
             "number",
@@ -106,7 +102,7 @@ def _numbers() -> list[Transform]:
         ),
         Transform(
             "float64",
-            "number",
+            "stored",
             f"{_D[1]} = {_D[0]}",
             "right is left in double precision (15 to 17 digits)",
             differing=False,
@@ -114,6 +110,14 @@ def _numbers() -> list[Transform]:
         Transform(
             "digits_15", "exact", _digits_15(), "right is left with zeros after the 15th digit"
         ),
+    ]
+
+
+def _scaling() -> list[Transform]:
+    ratio = f"CASE WHEN {_D[0]} <> 0 AND {_D[1]} <> 0 THEN {_D[1]} / {_D[0]} END"
+    factor = Transform("factor", "number", "", "right = left × {p}", told=_number("factor"))
+    offset = Transform("offset", "exact", "", "right = left {p}", told=_number("offset"))
+    return [
         replace(
             offset,
             where="{r} - {l} = CAST({p0} AS {exact})",
@@ -152,7 +156,6 @@ def _numbers() -> list[Transform]:
             _near(f"({_D[0]} - 32) / 1.8"),
             "right = (left − 32) / 1.8 (°F to °C)",
         ),
-        *_rounding(),
     ]
 
 
@@ -207,5 +210,5 @@ ANY: tuple[Transform, ...] = (
 )
 """The transforms of whatever there is, also NULL."""
 
-NUMBERS: tuple[Transform, ...] = tuple(_numbers())
+NUMBERS: tuple[Transform, ...] = (*_precision(), *_scaling(), *_rounding())
 """The transforms of numbers."""

@@ -50,6 +50,8 @@ class Tally:
     equal_under_rule: int = 0
     null_keys: list[int] = field(default_factory=lambda: [0, 0])
     exclusives: list[int] = field(default_factory=lambda: [0, 0])
+    exclusive_dupes: int = 0
+    null_pairs: int = 0
     collisions: int = 0
     differences: list[int] = field(default_factory=list[int])
     depends: list[int] = field(default_factory=list[int])
@@ -186,13 +188,15 @@ class Matcher:
             tally.depends[i] += row[4 + width + i]
         self._count_equal_nulls(left)
         if null_keys:
-            return
-        if unique:
+            tally.null_pairs += total - row[0]
+        elif unique:
             tally.exclusives[0] += row[0]
             tally.exclusives[1] += row[1]
         else:
-            tally.exclusives[0] += self._exclusive(left, right)
-            tally.exclusives[1] += self._exclusive(right, left)
+            for side, (here, there) in enumerate(((left, right), (right, left))):
+                keys, dupes = self._exclusive(here, there)
+                tally.exclusives[side] += keys
+                tally.exclusive_dupes += dupes
 
     def _count_equal_nulls(self, left: str) -> None:
         # A pair of nulls leans on no rule; only columns that lean on one are asked.
@@ -210,12 +214,15 @@ class Matcher:
         for i, all_nulls, differing in zip(assumed, here, gone, strict=True):
             self.tally.equal_nulls[i] += int(all_nulls) - int(differing)
 
-    def _exclusive(self, here: str, there: str) -> int:
+    def _exclusive(self, here: str, there: str) -> tuple[int, int]:
+        """Count the keys that are here alone, and those of them that several rows have."""
         keys = ", ".join(f"k{i}" for i in self._keys)
-        return self.workspace.scalar(
-            f"SELECT count(*) FROM (SELECT DISTINCT {keys} FROM {here}) a"
+        row = self.workspace.connection.execute(
+            "SELECT count(*), count(*) FILTER (n > 1)"
+            f" FROM (SELECT {keys}, count(*) AS n FROM {here} GROUP BY ALL) a"
             f" ANTI JOIN {there} b USING ({keys})"
-        )
+        ).fetchone()
+        return (int(row[0]), int(row[1])) if row else (0, 0)
 
     # Keeping -------------------------------------------------------------------------------
 

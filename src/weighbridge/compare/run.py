@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from weighbridge.compare import assemble
 from weighbridge.compare.by_checksum import checksum, join
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from weighbridge.compare.request import Options, ProgressCallback, Stop
     from weighbridge.compare.result import Report
-    from weighbridge.connectors.base import Source
+    from weighbridge.connectors.base import Local, Source
 
 Pair = tuple["Source", "Source"]
 
@@ -78,7 +78,7 @@ def compare_sources(
         for source in sources:
             source.cancel()
         workspace.close()
-        raise translated(workspace, error, stop) from error
+        raise translated(sources, workspace, error, stop) from error
 
 
 def compare_all(task: Task, plan: Plan) -> str | None:
@@ -92,12 +92,18 @@ def compare_all(task: Task, plan: Plan) -> str | None:
     return None
 
 
-def translated(workspace: Workspace, error: BaseException, stop: Stop) -> BaseException:
+def translated(
+    sources: Pair, workspace: Workspace, error: BaseException, stop: Stop
+) -> BaseException:
     """Give the error that a user should see: a stop explains whatever it broke."""
     if stop.is_set and isinstance(error, Exception) and not isinstance(error, OverBudget):
         return Cancelled("The diff was cancelled.", next_step="Run it again when you like.")
     if isinstance(error, WeighbridgeError) or not isinstance(error, Exception):
         return error
+    # DuckDB read these sides in the workspace: a bad file fails there.
+    for source in (cast("Local", s) for s in sources if s.traits.local):
+        if source.owns(error):
+            return source.error(error)
     return workspace.error(error)
 
 

@@ -119,7 +119,7 @@ class Workspace:
         ):
             return SpillFull(
                 f"There is no room for temporary data: {text}.",
-                next_step="Free space, set WEIGHBRIDGE_TMPDIR to a larger disk, or raise --memory.",
+                next_step="Free space, set WEIGHBRIDGE_TMPDIR to a larger disk, or raise WEIGHBRIDGE_MEMORY.",
             )
         return RunFailed(
             f"The comparison failed inside: {text}.",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from weighbridge.errors import WeighbridgeError
     from weighbridge.types.columns import Column, Shape
 
 
@@ -190,4 +191,12 @@ class Local(Protocol):
 
     def attach(self, connection: object) -> str:
         """Make the source readable on a DuckDB connection and give its FROM expression."""
+        ...
+
+    def owns(self, error: Exception) -> bool:
+        """Tell whether an error of such a connection is this source's fault."""
+        ...
+
+    def error(self, error: Exception) -> WeighbridgeError:
+        """Translate such an error."""
         ...

@@ -15,6 +15,7 @@ from weighbridge.connectors import duckdb_types as types
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
+from weighbridge.connectors.scratch import private_duckdb
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -43,6 +44,27 @@ if TYPE_CHECKING:
     from weighbridge.connectors.sides import SideSpec
 
 
+# What DuckDB says of SQL; of a file it says IOException or InvalidInputException.
+_SQL_FAULTS = (
+    duckdb.BinderException,
+    duckdb.CatalogException,
+    duckdb.ConversionException,
+    duckdb.OutOfRangeException,
+    duckdb.ParserException,
+    duckdb.PermissionException,
+)
+
+
+def lock(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let SQL on this database read what is attached and allowed, and nothing else here."""
+    for setting in (
+        "python_enable_replacements = false",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
+
+
 class LocalSource:
     """What DuckDB reads in this process: `expression` can stand in a FROM of `connection`."""
 
@@ -54,12 +76,18 @@ class LocalSource:
         self.version: str | None = duckdb.__version__
         self.query = check_query(spec.query, "duckdb") if spec.query else None
         self._spec = spec
-        self._private = duckdb.connect(config={"threads": 2, "memory_limit": "128MB"})
+        if self.query is not None:
+            # Two queries would meet in one database, with each other's names and files.
+            self.traits = replace(self.traits, local=False, fingerprints=None)
+        self._private = private_duckdb(threads=2, megabytes=128)
         self._connections: list[duckdb.DuckDBPyConnection] = []
-        self.relation = self.attach(self._private)
-        # A user's SQL may read this side and nothing else on this machine.
-        self._private.execute("SET enable_external_access = false")
-        self._shape = self._describe()
+        try:
+            self.relation = self.attach(self._private)
+            lock(self._private)
+            self._shape = self._describe()
+        except BaseException:
+            self.close()
+            raise
 
     # Each kind of local source says only this:
 
@@ -71,11 +99,18 @@ class LocalSource:
         """List the files that the data is in."""
         raise NotImplementedError
 
+    def enter(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """Make a new connection of the private database stand where the query's names are."""
+        return connection
+
     # Asking --------------------------------------------------------------------------------
 
     def _describe(self) -> Shape:
         try:
-            rows = self._private.execute(f"DESCRIBE SELECT * FROM {self.relation}").fetchall()
+            filtered = f" WHERE ({self.where})" if self.where else ""
+            rows = self._private.execute(
+                f"DESCRIBE SELECT * FROM {self.relation}{filtered}"
+            ).fetchall()
         except duckdb.Error as error:
             raise self.error(error) from None
         return Shape(
@@ -89,6 +124,11 @@ class LocalSource:
         """Give the type of a column that DuckDB describes as `declared`."""
         return types.column_type(declared)
 
+    def owns(self, error: Exception) -> bool:
+        """Tell whether an error of DuckDB, on any connection, is about these files or filter."""
+        filtered = self.where is not None and isinstance(error, _SQL_FAULTS)
+        return filtered or any(path in str(error) for path in self.paths())
+
     def error(self, error: Exception) -> WeighbridgeError:
         """Translate DuckDB's error, with the blame where it belongs."""
         text = scrub(error).replace("Invalid Input Error: ", "")
@@ -99,8 +139,13 @@ class LocalSource:
                 "There is no room for temporary files.",
                 next_step="Free space, or set WEIGHBRIDGE_TMPDIR to a larger disk.",
             )
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return SpillFull(
+                f"{self.label} needs more memory than a reader may take: {text}.",
+                next_step="Split the file, or compare fewer columns with --columns.",
+            )
         user_sql = self.query is not None or self.where is not None
-        if user_sql and isinstance(error, duckdb.BinderException | duckdb.ParserException):
+        if user_sql and isinstance(error, _SQL_FAULTS):
             return BadQuery(
                 f"{self.label} does not accept the query or filter: {text}.",
                 next_step="Correct the SQL; DuckDB's dialect is used for files.",
@@ -174,7 +219,7 @@ class LocalSource:
 
     def read(self, reading: Reading) -> pa.RecordBatchReader:
         """Stream a reading."""
-        cursor = self._private.cursor()
+        cursor = self.enter(self._private.cursor())
         self._connections.append(cursor)
         try:
             rows = cursor.execute(self.sql(reading))
@@ -220,9 +265,16 @@ class DuckDBSource(LocalSource):
                 next_step="Check that the file is a database of DuckDB 1.5 or older.",
             ) from None
         if self.query is not None:
-            connection.execute(f"USE {alias}")
+            self._alias = alias
+            self.enter(connection)
             return f"(\n{self.query}\n) AS q"
         return self._table(connection, alias)
+
+    def enter(self, connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
+        """Make the names of a query those of the database file; a cursor begins elsewhere."""
+        if self.query is not None:
+            connection.execute(f"USE {self._alias}")
+        return connection
 
     def _table(self, connection: duckdb.DuckDBPyConnection, alias: str) -> str:
         wanted = self._spec.table
@@ -300,14 +352,18 @@ class FileSource(LocalSource):
             "csv": f"read_csv({listed}, all_varchar = true, allow_quoted_nulls = false,"
             " sample_size = 20480)",
             "parquet": f"read_parquet({listed})",
-            "json": f"read_json_auto({listed}, maximum_object_size = 67108864)",
+            "json": f"read_json_auto({listed}, maximum_object_size = 16777216)",
         }[self._spec.scheme]
-        with contextlib.suppress(duckdb.Error):  # already locked: the paths were allowed before
-            connection.execute(f"SET allowed_paths = {listed}")
+        # The other side may have allowed its own before.
+        connection.execute(
+            f"SET allowed_paths = list_concat(current_setting('allowed_paths'), {listed})"
+        )
         if self.query is None:
             return reader
-        name = "data"
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {reader}")
+        try:
+            connection.execute(f"CREATE VIEW data AS SELECT * FROM {reader}")
+        except duckdb.Error as error:
+            raise self.error(error) from None
         return f"(\n{self.query}\n) AS q"
 
     def column_type(self, declared: str) -> ColumnType:

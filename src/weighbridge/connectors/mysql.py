@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import uuid
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent
 
 import duckdb
+import pyarrow as pa
 
 from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
+from weighbridge.connectors.scratch import private_duckdb
+from weighbridge.connectors.spool import Spool
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -39,7 +43,6 @@ from weighbridge.net.hosts import HostPolicy, resolve
 from weighbridge.types.columns import Column, Shape
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import pymysql
 
     from weighbridge.connectors.sides import SideSpec
@@ -50,7 +53,15 @@ SESSION = (
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
-_AUTH_CODES = {1044, 1045, 1049, 1130, 1698}
+_AUTH_CODES = {1044, 1045, 1130, 1698}
+_NO_DATABASE = 1049
+# A server that has gone without a word is noticed within 30 s: idle, between probes, give up.
+_KEEPALIVE = (
+    ("TCP_KEEPIDLE", 10),
+    ("TCP_KEEPINTVL", 5),
+    ("TCP_KEEPCNT", 3),
+    ("TCP_USER_TIMEOUT", 20_000),
+)
 _COLUMNS = """
 select column_name, data_type, column_type, is_nullable = 'YES', generation_expression
   from information_schema.columns where table_schema = %s and table_name = %s
@@ -94,6 +105,7 @@ class MySQLSource:
         self.relation = self._relation()
         self._tag = f"weighbridge {uuid.uuid4().hex}"
         self._readings: list[duckdb.DuckDBPyConnection] = []
+        self._spools: list[Spool] = []
 
     # Opening -------------------------------------------------------------------------------
 
@@ -115,7 +127,7 @@ class MySQLSource:
         except ImportError:
             raise missing_extra("MariaDB and MySQL", "mysql") from None
         try:
-            return pymysql.connect(
+            connection = pymysql.connect(
                 host=self._host,
                 port=self._address.port,
                 user=self._spec.user,
@@ -123,10 +135,13 @@ class MySQLSource:
                 database=self._spec.database,
                 charset="utf8mb4",
                 connect_timeout=10,
+                read_timeout=10,  # for the greeting; a query may take its time
                 local_infile=False,  # a hostile server may ask for any file of ours
             )
         except pymysql.MySQLError as error:
             raise self._connect_error(error) from None
+        _keep_alive(connection)
+        return connection
 
     def _connect_error(self, error: Exception) -> WeighbridgeError:
         code = error.args[0] if error.args else 0
@@ -136,10 +151,10 @@ class MySQLSource:
                 f"{self.label} refused the user {self._spec.user!r}: {text}.",
                 next_step="Check the user, the password, the database and its grants.",
             )
-        return ConnectionFailed(
-            f"Cannot connect to {self.label}: {text}.",
-            next_step="Check the host and the port, and that the server accepts TCP connections.",
-        )
+        step = "Check the host and the port, and that the server accepts TCP connections."
+        if code == _NO_DATABASE:
+            step = "Check the name of the database after the host."
+        return ConnectionFailed(f"Cannot connect to {self.label}: {text}.", next_step=step)
 
     def _relation(self) -> str:
         if self.query is not None:
@@ -165,7 +180,9 @@ class MySQLSource:
         except pymysql.MySQLError as error:
             raise self._error(error) from None
 
-    def _error(self, error: Exception) -> WeighbridgeError:
+    def _error(self, error: BaseException) -> WeighbridgeError:
+        if isinstance(error, WeighbridgeError):
+            return error
         text = scrub(error.args[-1] if error.args else error, self._spec.password)
         code = error.args[0] if error.args else 0
         low = text.lower()
@@ -318,9 +335,11 @@ class MySQLSource:
             )
         except RuntimeError as error:
             raise self._error(error) from None
-        local = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
+        spool = Spool(stream, stream.schema)
+        self._spools.append(spool)
+        local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
-        local.register("arriving", stream)
+        local.register("arriving", pa.RecordBatchReader.from_batches(stream.schema, spool))
         finished = ", ".join(
             o.expression.replace(
                 "{x}", "(" + my.finish(o.column.type).replace("{x}", f'"{o.name}"') + ")"
@@ -329,14 +348,22 @@ class MySQLSource:
             for o in reading.outputs
         )
         rows = local.execute(f"SELECT {finished} FROM arriving")
-        return guarded(rows.to_arrow_reader(BATCH_ROWS), self._error)
+        # DuckDB wraps what its source raises: the driver's own words say more.
+        return guarded(
+            rows.to_arrow_reader(BATCH_ROWS), lambda error: self._error(spool.error or error)
+        )
 
     def _url(self) -> str:
         secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""
         user = percent(self._spec.user or "", safe="")
         host = f"[{self._host}]" if ":" in self._host else self._host
         database = percent(self._spec.database or "", safe="")
-        return f"mysql://{user}{secret}@{host}:{self._address.port}/{database}"
+        alive = (
+            "tcp_connect_timeout_ms=10000&tcp_keepalive_time_ms=10000"
+            "&tcp_keepalive_probe_interval_secs=5&tcp_keepalive_probe_count=3"
+            "&tcp_user_timeout_ms=20000"
+        )
+        return f"mysql://{user}{secret}@{host}:{self._address.port}/{database}?{alive}"
 
     # Ending --------------------------------------------------------------------------------
 
@@ -359,11 +386,24 @@ class MySQLSource:
 
     def close(self) -> None:
         """Let go of the connections."""
+        for spool in self._spools:
+            spool.close()
         for reading in self._readings:
             with contextlib.suppress(duckdb.Error):
                 reading.close()
         with contextlib.suppress(Exception):  # closing must not hide the error that came first
             self._control.close()
+
+
+def _keep_alive(connection: Any) -> None:
+    """Let the kernel watch the connection; PyMySQL has no option for it."""
+    connection._read_timeout = None  # noqa: SLF001
+    link = connection._sock  # noqa: SLF001
+    link.settimeout(None)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE:
+        if hasattr(socket, name):  # Linux has them all
+            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _text(value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,11 @@ PLANNER = (
     "SET LOCAL enable_sort = off",
     "SET LOCAL work_mem = '64MB'",
     "SET LOCAL hash_mem_multiplier = 2",
+)
+# The server's words, not ours: a host or a database may be called anything.
+_REFUSED = re.compile(
+    r"no password supplied|fatal: +("
+    r"password authentication|\w+ authentication failed|role \"|no pg_hba|permission denied)"
 )
 _COLUMNS = """
 select a.attname, coalesce(b.typname, t.typname), coalesce(b.typtype, t.typtype)::text,
@@ -121,14 +127,14 @@ class PostgresSource:
     def _connect_error(self, error: Exception) -> WeighbridgeError:
         text = scrub(error, *self._secrets())
         low = text.lower()
-        if "password" in low or "authentication" in low or "role" in low or "no pg_hba" in low:
+        if _REFUSED.search(low):
             return AuthFailed(
                 f"{self.label} refused the user {self._spec.user!r}: {text}.",
                 next_step="Check the user and the password (WEIGHBRIDGE_CONNECTION_… or a"
                 " weighbridge.toml connection), and pg_hba.conf.",
             )
         step = "Check the host and the port, and that the server accepts TCP connections."
-        if "does not exist" in low:
+        if "fatal: " in low and "does not exist" in low:
             step = "Check the name of the database after the host."
         return ConnectionFailed(f"Cannot connect to {self.label}: {text}.", next_step=step)
 
@@ -427,7 +433,9 @@ def _conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
         "dbname": spec.database or spec.user or "postgres",
         "connect_timeout": "10",
         "application_name": "weighbridge",
-        "keepalives_idle": "15",
+        # A server that has gone without a word is noticed within 30 s.
+        "tcp_user_timeout": "20000",
+        "keepalives_idle": "10",
         "keepalives_interval": "5",
         "keepalives_count": "3",
         "options": SESSION,

@@ -84,7 +84,7 @@ def scrub(text: object, *secrets: str | None) -> str:
     for secret in secrets:
         if secret:
             line = line.replace(secret, "****")
-    return line
+    return line.rstrip(" .")
 
 
 def missing_extra(vendor: str, extra: str) -> WeighbridgeError:

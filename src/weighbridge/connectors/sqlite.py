@@ -13,6 +13,7 @@ import duckdb
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
+from weighbridge.connectors.scratch import private_duckdb
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -210,7 +211,7 @@ class SQLiteSource:
             stream = cursor.fetch_record_batch()
         except Exception as error:  # ADBC's tree of errors lives in an extra
             raise self._error(error) from None
-        local = duckdb.connect(config={"threads": 1, "memory_limit": "128MB"})
+        local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
         local.register("arriving", stream)
         finished = ", ".join(

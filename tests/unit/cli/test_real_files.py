@@ -148,7 +148,8 @@ def test_interrupt_leaves_nothing_behind(tmp_path: Path) -> None:
     began = time.monotonic()
     _, said = process.communicate(timeout=15)
     assert process.returncode == 130, said
-    assert time.monotonic() - began < 5
+    # 5 s for the work to end, and what a loaded machine takes to leave.
+    assert time.monotonic() - began < 8
     assert "nothing is left running" in said
     assert not list(spill.iterdir())
 

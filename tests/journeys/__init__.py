@@ -1,0 +1,1 @@
+"""Journeys: the real command, from the first word to the exit code."""
