@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, cast, get_args, get_type_hints
 
-import weighbridge.errors as errors
+import weighbridge.errors as tree
 from weighbridge.cli import reference
 from weighbridge.cli.faults import TURN, Internal
 from weighbridge.compare.explain import SliceName
@@ -37,7 +37,9 @@ def refresh(text: str) -> str:
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(_cell(part) for part in line) + " |" for line in lines) + "\n"
+    return (
+        "\n".join("| " + " | ".join(_cell(part) for part in line) + " |" for line in lines) + "\n"
+    )
 
 
 def _cell(text: str) -> str:
@@ -201,13 +203,13 @@ NEXT = {
 }
 
 
-def error_classes() -> list[type[errors.WeighbridgeError]]:
-    kinds = [getattr(errors, name) for name in errors.__all__]
-    return [k for k in kinds if isinstance(k, type) and issubclass(k, errors.WeighbridgeError)]
+def error_classes() -> list[type[tree.WeighbridgeError]]:
+    kinds = [getattr(tree, name) for name in tree.__all__]
+    return [k for k in kinds if isinstance(k, type) and issubclass(k, tree.WeighbridgeError)]
 
 
 def error_table() -> str:
-    kinds = [k for k in error_classes() if k is not errors.WeighbridgeError]
+    kinds = [k for k in error_classes() if k is not tree.WeighbridgeError]
     kinds.sort(key=lambda k: (k.exit_code, k.code))
     rows = [
         (
@@ -227,7 +229,7 @@ def error_table() -> str:
 
 
 def error_tree() -> str:
-    drawn = (errors.__doc__ or "").partition("\n\n")[2].rstrip()
+    drawn = (tree.__doc__ or "").partition("\n\n")[2].rstrip()
     return f"```text\n{drawn}\n```\n"
 
 
@@ -264,7 +266,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "csv": (
         "none",
         "CSV and TSV files, plain and gzip",
-        "every column is text; an empty field without quotes is NULL; the first line names columns",
+        "every column is text; an empty field without quotes is NULL; header and separator are guessed",
     ),
     "parquet": ("none", "Parquet files and globs", "files of one glob must have the same columns"),
     "json": (
@@ -458,7 +460,8 @@ def _json_type(hint: Any) -> str:
         return "object"
     if "Literal" in name:
         return "word"
-    return {"int": "integer", "float": "number", "str": "text"}.get(hint.__name__, hint.__name__)
+    plain = str(hint.__name__)
+    return {"int": "integer", "float": "number", "str": "text"}.get(plain, plain)
 
 
 MAKERS: dict[str, Callable[[], str]] = {

@@ -26,14 +26,20 @@ class Folder:
     environ: dict[str, str] = field(default_factory=dict)
 
     def variables(self) -> dict[str, str]:
-        ours = {k: v for k, v in os.environ.items() if not k.startswith(("WEIGHBRIDGE_", "GITHUB_"))}
+        ours = {
+            k: v for k, v in os.environ.items() if not k.startswith(("WEIGHBRIDGE_", "GITHUB_"))
+        }
         scripts = str(Path(sys.executable).parent)
-        return ours | {
-            "PATH": f"{scripts}:{os.environ['PATH']}",
-            "COLUMNS": "100",
-            "LC_ALL": "C.UTF-8",
-            "PYTHONUTF8": "1",
-        } | self.environ
+        return (
+            ours
+            | {
+                "PATH": f"{scripts}:{os.environ['PATH']}",
+                "COLUMNS": "100",
+                "LC_ALL": "C.UTF-8",
+                "PYTHONUTF8": "1",
+            }
+            | self.environ
+        )
 
 
 def write_files(page: Path, folder: Folder, *, servers: bool) -> None:
@@ -51,7 +57,7 @@ def run_page(page: Path, folder: Folder, *, servers: bool, gaps: bool = False) -
     for at, block in enumerate(listed):
         if block.kind not in {"console", "python"} or block.needs_servers > servers:
             continue
-        if (block.gap is not None) is not gaps:
+        if (block.gap is not None) is not gaps or block.printed_elsewhere:
             continue
         where = f"{page.relative_to(DOCS.parent)}:{block.line}"
         if block.kind == "console":

@@ -8,7 +8,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")])
+PAGES = sorted(
+    [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *DOCS.rglob("*.md")]
+)
 
 _FENCE = re.compile(r"^```(\w*)(.*)$")
 _TITLE = re.compile(r'title="([^"]+)"')
@@ -30,9 +32,16 @@ class Block:
         return self.note == "needs: servers"
 
     @property
+    def printed_elsewhere(self) -> bool:
+        """Tell whether a test of its own runs the command."""
+        return bool(self.note and self.note.startswith("printed by: "))
+
+    @property
     def gap(self) -> str | None:
         """Why the example does not run yet, as a fact that a strict expected failure watches."""
-        return self.note.removeprefix("gap: ") if self.note and self.note.startswith("gap: ") else None
+        return (
+            self.note.removeprefix("gap: ") if self.note and self.note.startswith("gap: ") else None
+        )
 
 
 def blocks(page: Path) -> list[Block]:
@@ -62,7 +71,9 @@ def blocks(page: Path) -> list[Block]:
 
 def prose(page: Path) -> str:
     """Give a page without its fenced blocks and code spans."""
-    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+    )
     return re.sub(r"`[^`\n]*`", "", text)
 
 

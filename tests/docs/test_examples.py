@@ -32,7 +32,9 @@ def test_examples_on_files(page: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        pytest.param(p, marks=pytest.mark.xfail(strict=True, reason=b.gap), id=f"{name(p)}:{b.line}")
+        pytest.param(
+            p, marks=pytest.mark.xfail(strict=True, reason=b.gap), id=f"{name(p)}:{b.line}"
+        )
         for p in PAGES
         for b in blocks(p)
         if b.gap
@@ -51,7 +53,10 @@ def test_examples_on_servers(
 ) -> None:
     folder = Folder(
         tmp_path,
-        {"WEIGHBRIDGE_CONNECTION_SHOP": fresh_postgres, "WEIGHBRIDGE_CONNECTION_COPY": fresh_mariadb},
+        {
+            "WEIGHBRIDGE_CONNECTION_SHOP": fresh_postgres,
+            "WEIGHBRIDGE_CONNECTION_COPY": fresh_mariadb,
+        },
     )
     write_files(page, folder, servers=True)
     with psycopg.connect(fresh_postgres, autocommit=True) as left:
@@ -65,10 +70,16 @@ def test_examples_on_servers(
     assert run_page(page, folder, servers=True)
 
 
-def test_the_readme_shows_the_demo(fresh_postgres: str, fresh_mariadb: str, tmp_path: Path) -> None:
+@pytest.mark.server
+def test_the_readme_shows_the_demo() -> None:
     """The README's diff is the demo's: this runs it as `make demo` does."""
     ended = subprocess.run(
-        [sys.executable, "-m", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=280
+        [sys.executable, "-m", "demo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
     )
     shown = next(b for b in blocks(ROOT / "README.md") if b.note == "printed by: make demo")
     lines = shown.text.splitlines()

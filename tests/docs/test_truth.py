@@ -33,7 +33,7 @@ def load_maker() -> ModuleType:
 maker = load_maker()
 ALL = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 # A page that is written only by a run, or by another build step.
-LATER = {ROOT / "bench/RESULTS.md"}
+LATER = {ROOT / "bench/RESULTS.md", DOCS / "reference/verdict.schema.json"}
 
 
 def name(page: Path) -> str:
@@ -90,7 +90,9 @@ def test_no_setting_is_invented() -> None:
     known = {s.variable for s in settings.SETTINGS}
     known |= {f"{v}_FILE" for v in known}
     for variable in set(re.findall(r"WEIGHBRIDGE_[A-Z_]*[A-Z]", ALL)):
-        assert variable in known or variable.startswith(settings.CONNECTION_PREFIX.rstrip("_")), variable
+        assert variable in known or variable.startswith(settings.CONNECTION_PREFIX.rstrip("_")), (
+            variable
+        )
 
 
 def test_every_scheme_and_file_ending_is_documented() -> None:
@@ -123,14 +125,23 @@ def test_every_command_is_documented() -> None:
 def test_no_command_or_option_is_invented() -> None:
     renamed = {"rename": "map", "json_lines": "json", "sides": "key"}
     options = {f"--{renamed.get(f.name, f.name).replace('_', '-')}" for f in fields(AllFlags)}
-    options |= {"--no-snapshot", "--key-columns", "--update-column", "--help", "--version", "--origin"}
+    options |= {
+        "--no-snapshot",
+        "--key-columns",
+        "--update-column",
+        "--help",
+        "--version",
+        "--origin",
+    }
     options |= {"--install-completion", "--show-completion"}
-    ours = [p for p in PAGES if p.name not in {"CONTRIBUTING.md"}]
+    ours = [p for p in PAGES if p.name != "CONTRIBUTING.md"]
     for page in ours:
         text = page.read_text(encoding="utf-8")
         for line in text.splitlines():
             for word in re.findall(r"weighbridge (\w+) ", line) if "$ " in line else []:
-                assert any(c.split(" ")[0] == word for c in commands() if c), f"{name(page)}: {line}"
+                assert any(c.split(" ")[0] == word for c in commands() if c), (
+                    f"{name(page)}: {line}"
+                )
             if "weighbridge diff" in line or line.lstrip().startswith("`--") or "`--" in line:
                 for option in re.findall(r"(?<![\w-])--[a-z][a-z-]+", line):
                     theirs = {"--check", "--quick", "--rows", "--target"}
@@ -156,4 +167,6 @@ def test_every_page_is_in_the_navigation() -> None:
 def test_python_blocks_that_run_have_no_machine_paths() -> None:
     for page in PAGES:
         for block in blocks(page):
-            assert not re.search(r"(^|[\s'\"=])/(home|root|work|tmp)/", block.text), f"{name(page)}:{block.line}"
+            assert not re.search(r"(^|[\s'\"=])/(home|root|work|tmp)/", block.text), (
+                f"{name(page)}:{block.line}"
+            )

@@ -107,24 +107,26 @@ class Engines:
         return self.make(engine, f"cases_{table}", columns, rows, side)
 
     def run(self, placement: Placement, strategy: str = "auto") -> Mapping[str, Outcome]:
-        """Compare all cases that fit at once; each alone where that fails."""
+        """Compare all cases that fit at once; halves where that fails."""
         if (placement, strategy) not in self._runs:
             self._runs[placement, strategy] = self._compare(placement, strategy)
         return self._runs[placement, strategy]
 
     def _compare(self, placement: Placement, strategy: str) -> Mapping[str, Outcome]:
         cases = [c for c in CASES if placement.fits(c) and placement.wanted(c) != "-"]
+        return self._halved(placement, cases, strategy)
+
+    def _halved(
+        self, placement: Placement, cases: Sequence[Case], strategy: str
+    ) -> Mapping[str, Outcome]:
         try:
             return self._together(placement, cases, strategy)
-        except WeighbridgeError:
-            pass
-        found: dict[str, Outcome] = {}
-        for case in cases:
-            try:
-                found |= self._together(placement, [case], strategy)
-            except WeighbridgeError as error:
-                found[case.id] = Outcome("failed", reason=str(error))
-        return found
+        except WeighbridgeError as error:
+            if len(cases) <= 1:
+                return {c.id: Outcome("failed", reason=str(error)) for c in cases}
+        middle = len(cases) // 2
+        found = [self._halved(placement, part, strategy) for part in (cases[:middle], cases[middle:])]
+        return {**found[0], **found[1]}
 
     def _together(self, placement: Placement, cases: Sequence[Case], strategy: str) -> Mapping[str, Outcome]:
         sides = [

@@ -25,7 +25,8 @@ def _array(value: str) -> Values:
 
 
 def _json_pair(name: str, about: str, left: str, right: str, want: str) -> Case:
-    return Case(name, about, json(left), json(right), want, rule="json" if want == RULE else "")
+    # Two SQLite columns are two columns of text: only a rule could know that it is JSON.
+    return Case(name, about, json(left), json(right), want, rule="json" if want == RULE else "", unless={"sqlite:sqlite": DIFFERENT})
 
 
 def _network(value: str) -> Values:
@@ -46,9 +47,9 @@ CASES = (
     Case("U3", "a UUID as 16 bytes", UUIDS, binary(bytes.fromhex(BARE)), RULE),
     Case("U5", "16 bytes in another order", UUIDS, binary(bytes.fromhex(SWAPPED)), DIFFERENT),
     Case("U5 rule", "16 bytes in another order, under the rule", UUIDS, binary(bytes.fromhex(SWAPPED)), RULE, rules=("uuid-swapped",)),
-    Case("J1", "keys in another order", {**json('{"a":1,"b":2}'), "postgresql": ("jsonb", '\'{"a":1,"b":2}\'')}, json('{"b":2, "a":1}'), RULE, rule="json", unless={"sqlite:sqlite": DIFFERENT, "csv:csv": DIFFERENT}),
+    Case("J1", "keys in another order", {**json('{"a":1,"b":2}'), "postgresql": ("jsonb", '\'{"a":1,"b":2}\'')}, json('{"b":2, "a":1}'), RULE, rule="json", unless={"sqlite:sqlite": DIFFERENT}),
     _json_pair("J2", "1.0 and 1", '{"a":1.0}', '{"a":1}', RULE),
-    Case("J2 text", "1.0 and 1, as text", json('{"a":1.0}'), json('{"a":1}'), DIFFERENT, rules=("text",)),
+    Case("J2 text", "1.0 and 1, as text", json('{"a":1.0}'), json('{"a":1}'), DIFFERENT, rules=("text",), unless={"csv:csv": DIFFERENT}),
     _json_pair("J3", "1e2 and 100", '{"a":1e2}', '{"a":100}', RULE),
     _json_pair("J3 zero", "1.10 and 1.1", '{"a":1.10}', '{"a":1.1}', RULE),
     _json_pair("J3 text", "1 and the text 1", '{"a":1}', '{"a":"1"}', DIFFERENT),

@@ -52,7 +52,7 @@ def _for_ever(sign: str = "") -> Values:
 def _before_christ(value: str) -> Values:
     return {
         "postgresql": ("timestamp", literal(f"{value} BC")),
-        "duckdb": ("TIMESTAMP", literal(f"{value} (BC)")),
+        "duckdb": ("TIMESTAMP", literal(value.replace(" ", " (BC) "))),
     }
 
 

@@ -18,19 +18,31 @@ if TYPE_CHECKING:
     import duckdb
 
 _INTERVAL = re.compile(r"(-?\d+) mon (-?\d+) day (-?\d+) us")
-_TIMETZ = re.compile(r"(\d+):(\d+)(?::(\d+(?:\.\d+)?))?([+-])(\d+)(?::?(\d+))?(?::?(\d+))?")
+# PostgreSQL writes where an array begins before it, where that is not 1: [2:3]=[1,2].
+_BOUNDS = re.compile(r"^(?:\[-?\d+:-?\d+\])+=")
 _DAY = 86_400_000_000
 
 
 def json_form(text: str) -> str:
     """Write JSON with sorted keys, no white space and plain numbers; other text as it is."""
     try:
-        value = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+        value = json.loads(
+            _BOUNDS.sub("", text), parse_float=Decimal, parse_int=Decimal, object_pairs_hook=_object
+        )
     except (ValueError, RecursionError):
         return text
     return json.dumps(
         value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_number
     )
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # A key that stands twice must not hide its first value; an empty key must not look like
+    # the marker of a number.
+    found = dict(pairs)
+    if len(found) == len(pairs) and "" not in found:
+        return found
+    return {"": [list(pair) for pair in sorted(pairs, key=lambda pair: pair[0])]}
 
 
 def _number(value: Any) -> Any:
@@ -62,25 +74,10 @@ def interval_form(text: str) -> str:
     return str((months * 30 + days) * _DAY + micros)
 
 
-def utc_time_form(text: str) -> str:
-    """Write a time of day with an offset as microseconds of the day in UTC."""
-    found = _TIMETZ.fullmatch(text.strip())
-    if not found:
-        return text
-    hour, minute, second, sign, h, m, s = found.groups()
-    offset = (int(h) * 60 + int(m or 0)) * 60 + int(s or 0)
-    micros = (int(hour) * 3600 + int(minute) * 60) * 1_000_000 + int(
-        Decimal(second or 0) * 1_000_000
-    )
-    shifted = micros - (offset if sign == "+" else -offset) * 1_000_000
-    return str(shifted % _DAY)
-
-
 FUNCTIONS: dict[str, Callable[[str], str]] = {
     "wb_json": json_form,
     "wb_xml": xml_form,
     "wb_interval": interval_form,
-    "wb_utc_time": utc_time_form,
 }
 
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 SESSION = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = ''",
+    "SET SESSION lock_wait_timeout = 30",
     "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
@@ -94,18 +95,22 @@ class MySQLSource:
                 f"The side {spec.label} names no database.",
                 next_step="Write it as mysql://user@host/database#table.",
             )
-        self._host = self._address.ip
-        self._control = self._first_connection()
-        for statement in SESSION:
-            self._rows(statement)
-        self.version = str(self._rows("SELECT @@version")[0][0])
         self.query = check_query(spec.query, "mysql") if spec.query else None
         self._table = spec.table[-1] if spec.table else ""
         self._schema = spec.table[-2] if len(spec.table) > 1 else spec.database
-        self.relation = self._relation()
         self._tag = f"weighbridge {uuid.uuid4().hex}"
         self._readings: list[duckdb.DuckDBPyConnection] = []
         self._spools: list[Spool] = []
+        self._host = self._address.ip
+        self._control = self._first_connection()
+        try:
+            for statement in SESSION:
+                self._rows(statement)
+            self.version = str(self._rows("SELECT @@version")[0][0])
+            self.relation = self._relation()
+        except BaseException:
+            self.close()
+            raise
 
     # Opening -------------------------------------------------------------------------------
 
@@ -190,7 +195,8 @@ class MySQLSource:
             return Cancelled(
                 f"A query on {self.label} was cancelled.", next_step="Run it again when you like."
             )
-        lost = ("lost connection", "gone away", "closed", "reset", "broken pipe", "unexpected eof")
+        lost = ("lost connection", "gone away", "closed", "reset", "broken pipe", "unexpected eof",
+                "waiting for connection", "os error", "bytes remaining on stream")  # fmt: skip
         if code in {2006, 2013} or any(word in low for word in lost):
             return ConnectionLost(
                 f"The connection to {self.label} was lost: {text}.",
@@ -331,7 +337,7 @@ class MySQLSource:
                 self.sql(reading),
                 return_type="arrow_stream",
                 batch_size=BATCH_ROWS,
-                pre_execution_query=list(SESSION if self._snapshot else SESSION[:2]),
+                pre_execution_query=list(SESSION if self._snapshot else SESSION[:3]),
             )
         except RuntimeError as error:
             raise self._error(error) from None
@@ -347,11 +353,16 @@ class MySQLSource:
             + f' AS "{o.name}"'
             for o in reading.outputs
         )
-        rows = local.execute(f"SELECT {finished} FROM arriving")
-        # DuckDB wraps what its source raises: the driver's own words say more.
-        return guarded(
-            rows.to_arrow_reader(BATCH_ROWS), lambda error: self._error(spool.error or error)
-        )
+
+        def translate(error: Exception) -> WeighbridgeError:
+            # DuckDB wraps what its source raises: the driver's own words say more.
+            return self._error(spool.error or error)
+
+        try:
+            rows = local.execute(f"SELECT {finished} FROM arriving")
+            return guarded(rows.to_arrow_reader(BATCH_ROWS), translate)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise translate(error) from None
 
     def _url(self) -> str:
         secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""
@@ -359,7 +370,8 @@ class MySQLSource:
         host = f"[{self._host}]" if ":" in self._host else self._host
         database = percent(self._spec.database or "", safe="")
         alive = (
-            "tcp_connect_timeout_ms=10000&tcp_keepalive_time_ms=10000"
+            # Told of a socket by the server, the driver would go there instead.
+            "prefer_socket=false&tcp_connect_timeout_ms=10000&tcp_keepalive_time_ms=10000"
             "&tcp_keepalive_probe_interval_secs=5&tcp_keepalive_probe_count=3"
             "&tcp_user_timeout_ms=20000"
         )

@@ -50,8 +50,8 @@ _FAMILIES: dict[str, Family] = {
 }
 _BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 # A zero date is not NULL: it stands at the far end of DuckDB's calendar, where no server's
-# own dates reach; which invalid date it was stays in the microseconds.
-ZERO_DATE = "TIMESTAMP '200000-01-01 (BC) 00:00:00'"
+# own dates reach; which invalid date it was stays in the 14,000 years after it.
+ZERO_DATE = "TIMESTAMP '220000-01-01 (BC) 00:00:00'"
 INVALID_DATE = -9_000_000_000_000_000_000
 
 
@@ -105,16 +105,22 @@ def wire(kind: ColumnType, name: str) -> str:
             return name
         case "date" | "timestamp" | "timestamptz":
             # Microseconds since 1970: a fifth of the cost of text. An invalid date has none; it
-            # travels as a number that no date has, with the date's checksum in it.
+            # travels as a number that no date has, with the date's digits in it.
             micros = f"TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {name})"
-            invalid = f"{INVALID_DATE} + CAST(CRC32(CAST({name} AS CHAR)) AS SIGNED)"
+            days = f"(YEAR({name}) * 16 + MONTH({name})) * 32 + DAY({name})"
+            seconds = f"(HOUR({name}) * 60 + MINUTE({name})) * 60 + SECOND({name})"
+            invalid = (
+                f"{INVALID_DATE} + (({days}) * 86400 + {seconds}) * 1000000 + MICROSECOND({name})"
+            )
             return f"IF({name} IS NULL, NULL, COALESCE({micros}, {invalid}))"
         case "bytes":
             return f"HEX({name})"
         case "bit":
             return f"LPAD(BIN({name} + 0), {kind.bits}, '0')"
         case "geometry":
-            return f"HEX(ST_AsWKB({name}))"
+            # An SRID of 0 says nothing; any other tells two points apart.
+            srid = f"IF(ST_SRID({name}) = 0, '', CONCAT('SRID=', ST_SRID({name}), ';'))"
+            return f"CONCAT({srid}, HEX(ST_AsWKB({name})))"
         case "text" if kind.declared.startswith(("char", "varchar", "text", "longtext")):
             return name
         case "text" | "json":

@@ -103,13 +103,17 @@ class PostgresSource:
         self.where = spec.where
         self._spec = spec
         self._conninfo = _conninfo(spec, policy)
-        self._control = self._connect()
-        self.version = str(self._control.info.server_version)
-        self._snapshot = self._begin() if snapshot else None
         self.query = check_query(spec.query, "postgres") if spec.query else None
-        self.relation = self._relation()
+        self._control = self._connect()
         self._transport = Transport("postgres_scanner", "postgres", self._secrets())
-        self._transport.attach(_libpq(self._conninfo))
+        try:
+            self.version = str(self._control.info.server_version)
+            self._snapshot = self._begin() if snapshot else None
+            self.relation = self._relation()
+            self._transport.attach(_libpq(self._conninfo))
+        except BaseException:
+            self.close()
+            raise
         self._rows_per_range = 0
 
     # Opening -------------------------------------------------------------------------------

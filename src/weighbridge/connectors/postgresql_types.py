@@ -63,13 +63,17 @@ def column_type(typname: str, declared: str, kind: str) -> ColumnType:
     if typname == "numeric" and numbers:
         return ColumnType(family, declared, precision=numbers[0], scale=(numbers + [0])[1])
     if typname == "money":
-        return ColumnType(family, declared, precision=19, scale=2)
+        return ColumnType(family, declared, precision=19, scale=2, money=True)
     if family in {"time", "timetz", "timestamp", "timestamptz"}:
         return ColumnType(family, declared, scale=numbers[0] if numbers else 6)
     if family == "bit":
         return ColumnType(family, declared, bits=numbers[0] if numbers else None)
     return ColumnType(
-        family, declared, bits=_BITS.get(typname), padded=typname in {"bpchar", "char"}
+        family,
+        declared,
+        bits=_BITS.get(typname),
+        padded=typname == "bpchar",
+        caseless=typname == "citext",
     )
 
 
@@ -133,7 +137,9 @@ def wire(kind: ColumnType, name: str) -> str:
             days = f"extract(day from {name})::int8"
             return f"{months} || ' mon ' || {days} || ' day ' || {micros} || ' us'"
         case "array":
-            return f"to_json({name})::text"
+            # JSON forgets where an array begins; only one that begins elsewhere says so in text.
+            begins = f"coalesce(substring({name}::text from '^[[][^{{]*='), '')"
+            return f"{begins} || to_json({name})::text"
         case "json" if kind.declared == "hstore":
             return f"to_json({name})::text"
         case "bool" | "bytes" | "date" | "timestamp" | "uuid":

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from weighbridge.connectors.sides import SideSpec
 
 _NATIVE = {"int": "BIGINT", "float": "DOUBLE", "bytes": "BLOB"}
-_FINISH = {"int": "CAST({x} AS BIGINT)", "float": "CAST({x} AS DOUBLE)", "bytes": "unhex({x})"}
+_FINISH = {"int": "CAST({x} AS BIGINT)", "float": "CAST({x} AS DOUBLE)", "bytes": "unhex(CAST({x} AS VARCHAR))"}
 
 
 class SQLiteSource:
@@ -55,12 +55,16 @@ class SQLiteSource:
         self.where = spec.where
         self._spec = spec
         self._path = spec.path or ""
-        self._connection = self._connect()
-        self.version: str | None = str(self._rows("SELECT sqlite_version()")[0][0])
         self.query = check_query(spec.query, "sqlite") if spec.query else None
-        self.relation = self._relation()
         self._readings: list[duckdb.DuckDBPyConnection] = []
         self._shape: Shape | None = None
+        self._connection = self._connect()
+        try:
+            self.version: str | None = str(self._rows("SELECT sqlite_version()")[0][0])
+            self.relation = self._relation()
+        except BaseException:
+            self.close()
+            raise
 
     def _connect(self) -> Any:
         if not Path(self._path).is_file():
@@ -78,6 +82,7 @@ class SQLiteSource:
                 cursor.execute("SELECT count(*) FROM sqlite_master")
                 cursor.fetchall()
         except adbc.Error as error:
+            connection.close()
             raise Unreadable(
                 f"{self._path} is not a SQLite database: {scrub(error)}.",
                 next_step="Check that the file is what its name says.",

@@ -36,7 +36,8 @@ class ColumnType:
 
     `bits`: width of an int or float, or of a bit string. `precision` and `scale`: digits of a
     decimal; for times, `scale` is the number of fractional digits. `padded`: trailing spaces
-    are padding, not data. `loose`: the column is text that was never declared (CSV).
+    are padding, not data. `caseless`: its own server calls 'a' and 'A' equal (citext). `loose`: the
+    column is text that was never declared (CSV). `money`: an amount whose currency is not in it.
     """
 
     family: Family
@@ -47,6 +48,8 @@ class ColumnType:
     unsigned: bool = False
     padded: bool = False
     loose: bool = False
+    caseless: bool = False
+    money: bool = False
 
 
 @dataclass(frozen=True)

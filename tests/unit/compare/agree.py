@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,15 @@ def tuned(name: str) -> Iterator[None]:
         for size, value in sizes.items():
             for module, attribute in places[size]:
                 patch.setattr(module, attribute, value)
+        yield
+
+
+@contextmanager
+def in_key_order() -> Iterator[None]:
+    """Let files be read in the order of the key, so that `stream` compares windows of them."""
+    ordered = replace(local.LocalSource.traits, ordered=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local.LocalSource, "traits", ordered)
         yield
 
 
@@ -223,6 +233,13 @@ def _values(row: Mapping[str, Any] | None, kinds: Mapping[str, str]) -> Row | No
 
 
 def _value(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    # Sides of two kinds show a value as its own side has it, and a key as text.
+    if isinstance(value, str) and kind.startswith("decimal"):
+        return Decimal(value)
+    if kind == "bool":
+        return str(bool(value))
     if isinstance(value, str) and kind == "date":
         return date.fromisoformat(value.removesuffix(" 00:00:00"))
     if isinstance(value, str) and kind == "timestamp":
