@@ -11,6 +11,7 @@ with weighbridge.compare("postgresql://u@h/db#public.orders", "orders/*.parquet"
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +29,8 @@ def __getattr__(name: str) -> Any:
 
         return getattr(library, name)
     if name == "errors":
-        from weighbridge import errors  # noqa: PLC0415 lazy on purpose, see above
-
-        return errors
+        # `from weighbridge import errors` would ask this very function.
+        return import_module("weighbridge.errors")
     raise AttributeError(name)
 
 

@@ -7,10 +7,13 @@ in a thread beside it would never answer.
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import multiprocessing
 import socket
 import struct
+import termios
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -91,6 +94,10 @@ class _Pump:
     def _break(self, end: socket.socket) -> None:
         with suppress(OSError):
             if self.how == "silence":
+                # What is on its way arrives: sent again and again it would look like life.
+                until = time.monotonic() + 3
+                while _unsent(end) and time.monotonic() < until:
+                    time.sleep(0.02)
                 # Not a packet more is heard, and so none is answered.
                 buffer = ctypes.create_string_buffer(_DROP_ALL)
                 program = struct.pack("HxxxxxxP", 1, ctypes.addressof(buffer))
@@ -100,6 +107,12 @@ class _Pump:
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             end.shutdown(socket.SHUT_RDWR)
         end.close()
+
+
+def _unsent(end: socket.socket) -> int:
+    """Count the bytes that the other end has not acknowledged."""
+    answer = fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, bytes(4))
+    return struct.unpack("i", answer)[0]
 
 
 def _serve(target: tuple[str, int], after: int | None, how: How, ties: tuple[Any, ...]) -> None:

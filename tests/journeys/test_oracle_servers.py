@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import psycopg
-import pymysql
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings, strategies as st
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
 from tests.servers import mariadb as mariadb_tools
 from tests.unit.compare.agree import SQLITE_TYPES, TUNINGS, agree, as_parquet, as_sqlite, tuned
 from tests.unit.compare.oracle import Row
-from tests.unit.compare.tables import ALL_KINDS, KEYS, KINDS, Recipe, Tables, make_tables, recipes
+from tests.unit.compare.tables import ALL_KINDS, KINDS, Recipe, Tables, make_tables, recipes
 
 # Hypothesis runs many examples on one database: each makes tables of its own and drops them.
 SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-EXAMPLES = int(__import__('os').environ.get('EX','0')) or max(150, settings.default.max_examples if settings.default else 0)
+EXAMPLES = 3000 if os.environ.get("HYPOTHESIS_PROFILE") == "full" else 150
 # Examples cost too much here for the phase that varies parts of a failing one.
 PHASES = [phase for phase in Phase if phase is not Phase.explain]
 by_oracle = settings(max_examples=EXAMPLES, suppress_health_check=SHARED, phases=PHASES)
 numbers = itertools.count()
+# Each test is hundreds of comparisons.
+pytestmark = pytest.mark.timeout(7200 if EXAMPLES > 150 else 1200)
 
 # What the server itself keeps of the key: nothing, all of it, or it leads a wider index.
 INDEXES = ("none", "primary", "prefix")
@@ -36,6 +41,8 @@ MARIADB_TYPES = {
 }  # fmt: skip
 # MariaDB has no NaN and no infinity.
 MARIADB_KINDS = tuple(k for k in ALL_KINDS if k != "oddfloat")
+# No bytes and no nulls: see test_oracle_gaps.py.
+SQLITE_KINDS = tuple(k for k in SQLITE_TYPES if k != "bytes")
 ORDERED = ("dense", "small", "sparse", "top", "bottom")
 
 
@@ -125,7 +132,9 @@ def test_postgres_and_postgres_by_ranges_of_the_key(
 ) -> None:
     tables = make_tables(replace(recipe, null_keys=0.0))
     with (
-        on_postgres(fresh_postgres, tables, tables.left, "prefix" if recipe.doubles else "primary") as left,
+        on_postgres(
+            fresh_postgres, tables, tables.left, "prefix" if recipe.doubles else "primary"
+        ) as left,
         on_postgres(fresh_postgres, tables, tables.right, index) as right,
         tuned(tuning),
     ):
@@ -147,7 +156,7 @@ def test_postgres_and_mariadb(
 
 
 @by_oracle
-@drawn(keys=("dense", "sparse", "top", "bottom", "text", "pair", "none"), kinds=tuple(SQLITE_TYPES))
+@drawn(keys=("dense", "sparse", "top", "bottom", "text", "pair", "none"), kinds=SQLITE_KINDS)
 def test_mariadb_and_sqlite(
     fresh_mariadb: str, tmp_path: Path, recipe: Recipe, tuning: str, index: str, strategy: str
 ) -> None:
@@ -164,3 +173,62 @@ def test_postgres_and_parquet(
     tables = make_tables(recipe)
     with on_postgres(fresh_postgres, tables, tables.left, index) as left, tuned(tuning):
         agree(tables, (left, as_parquet(tables, tmp_path)[1]), strategy=strategy)
+
+
+# What the servers' own hashes forget ---------------------------------------------------------
+
+
+def trade_places(url: str, kind: str, rows: list[Row]) -> None:
+    """Compare rows with their mirror image, each in a bucket of its own: all must differ."""
+    left: list[Row] = [(n << 12, *row) for n, row in enumerate(rows)]
+    right: list[Row] = [(n << 12, *row[::-1]) for n, row in enumerate(rows)]
+    tables = Tables(("bigint", *[kind] * len(rows[0])), 1, left, right)
+    with (
+        on_postgres(url, tables, left, "primary") as a,
+        on_postgres(url, tables, right, "primary") as b,
+        tuned("tiny"),
+    ):
+        found = agree(tables, (a, b), strategy="checksum")
+    assert found.report.plan.strategy == "checksum"
+    assert found.report.rows.changed == len(rows)
+
+
+EPOCH, NAN = date(1970, 1, 1), float("nan")
+# hashfloat8 gives its seed back for 0, and hash_numeric for NaN: such a value leaves no trace.
+FORGOTTEN: dict[str, list[Row]] = {
+    "double": [(0.0, 1.5), (7.25, 0.0), (-0.0, -2.5), (None, 0.0)],
+    "oddfloat": [(0.0, NAN), (NAN, 1.0), (0.0, float("inf"))],
+    "date": [(EPOCH, date(2024, 2, 29)), (None, EPOCH)],
+    "decimal": [
+        (Decimal("NaN"), Decimal("1.50")),
+        (Decimal(0), Decimal("1.50")),
+        (None, Decimal("NaN")),
+    ],
+    "timestamp": [(datetime(1970, 1, 1), datetime(2024, 1, 1)), (None, datetime(2000, 1, 1))],
+    "bigint": [(0, 1), (-1, 0), (2**63 - 1, -(2**63)), (None, 0)],
+    "bool": [(False, True), (None, False)],
+    "text": [("", "a"), (None, ""), ("a|b", "a")],
+    "bytes": [(b"", b"a"), (None, b"")],
+}
+
+
+# postgresql_types.chain must map such a value to one that the hash takes in.
+GAP = pytest.mark.xfail(strict=True, reason="PostgreSQL's hash gives its seed back: called equal")
+GAPS = ("double", "oddfloat", "date", "decimal")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(k, marks=GAP if k in GAPS else ()) for k in FORGOTTEN]
+)
+def test_values_that_trade_places(fresh_postgres: str, kind: str) -> None:
+    trade_places(fresh_postgres, kind, FORGOTTEN[kind])
+
+
+@GAP
+@pytest.mark.parametrize("kind", ["double", "date", "decimal"])
+def test_a_value_that_moves_across_two_columns(fresh_postgres: str, kind: str) -> None:
+    nothing, some = {
+        "double": (0.0, 1.5), "date": (EPOCH, date(2024, 2, 29)),
+        "decimal": (Decimal("NaN"), Decimal(7)),
+    }[kind]  # fmt: skip
+    trade_places(fresh_postgres, kind, [(nothing, nothing, some), (nothing, some, some)])

@@ -22,7 +22,7 @@ def engines(
         servers.fresh_postgres(postgres2) as second,
         servers.fresh_mariadb(mariadb) as third,
     ):
-        places = {n: (folder, folder) for n in ("duckdb", "sqlite", "parquet", "csv")}
+        places = dict.fromkeys(("duckdb", "sqlite", "parquet", "csv"), (folder, folder))
         yield Engines(
             {
                 **places,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from tests.matrix.vendor import Columns, Rows, Vendor, quoted, values_of
+from tests.matrix.vendor import MINUS_ZERO, Columns, Rows, Vendor, quoted, values_of
 
 
 def make(folder: str, table: str, columns: Columns, rows: Rows) -> str:
@@ -20,4 +20,4 @@ def make(folder: str, table: str, columns: Columns, rows: Rows) -> str:
     return f"duckdb:///{path}#{table}"
 
 
-VENDOR = Vendor("duckdb", make, ("auto", "checksum", "stream", "join"), {})
+VENDOR = Vendor("duckdb", make, ("auto", "checksum", "stream", "join"), {"N7": MINUS_ZERO})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.matrix.vendor import Columns, Rows, Vendor, quoted, values_of
+from tests.matrix.vendor import MINUS_ZERO, Columns, Rows, Vendor, quoted, values_of
 from tests.servers.mariadb import connect
 
 
@@ -17,4 +17,4 @@ def make(url: str, table: str, columns: Columns, rows: Rows) -> str:
     return f"{url}#{table}"
 
 
-VENDOR = Vendor("mariadb", make, ("auto", "stream"), {})
+VENDOR = Vendor("mariadb", make, ("auto", "stream"), {"N7": MINUS_ZERO})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from tests.matrix.vendor import Columns, Rows, Vendor, quoted, values_of
+from tests.matrix.vendor import MINUS_ZERO, Columns, Rows, Vendor, quoted, values_of
 
 
 def make(folder: str, table: str, columns: Columns, rows: Rows) -> str:
@@ -21,4 +21,4 @@ def make(folder: str, table: str, columns: Columns, rows: Rows) -> str:
     return str(path)
 
 
-VENDOR = Vendor("parquet", make, ("auto", "checksum", "stream", "join"), {})
+VENDOR = Vendor("parquet", make, ("auto", "checksum", "stream", "join"), {"N7": MINUS_ZERO})

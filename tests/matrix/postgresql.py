@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from tests.matrix.vendor import Columns, Rows, Vendor, quoted, values_of
+from tests.matrix.vendor import MINUS_ZERO, Columns, Rows, Vendor, quoted, values_of
 
 TYPES = (
     "create extension if not exists citext",
@@ -33,4 +33,4 @@ def make(url: str, table: str, columns: Columns, rows: Rows) -> str:
     return f"{url}#{table}"
 
 
-VENDOR = Vendor("postgresql", make, ("auto", "checksum", "stream"), {})
+VENDOR = Vendor("postgresql", make, ("auto", "checksum", "stream"), {"N7": MINUS_ZERO})

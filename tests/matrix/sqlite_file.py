@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from tests.matrix.vendor import Columns, Rows, Vendor, quoted, values_of
+from tests.matrix.vendor import MINUS_ZERO, Columns, Rows, Vendor, quoted, values_of
 
 
 def make(folder: str, table: str, columns: Columns, rows: Rows) -> str:
@@ -20,4 +20,4 @@ def make(folder: str, table: str, columns: Columns, rows: Rows) -> str:
     return f"sqlite:///{path}#{table}"
 
 
-VENDOR = Vendor("sqlite", make, ("auto", "stream"), {})
+VENDOR = Vendor("sqlite", make, ("auto", "stream"), {"N7": MINUS_ZERO})

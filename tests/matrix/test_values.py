@@ -13,9 +13,15 @@ from tests.matrix.engines import CASES, VENDORS, Engines, Placement, placements
 def _matrix() -> Iterator[object]:
     for placement in placements():
         for case in CASES:
-            if not placement.fits(case) or placement.wanted(case) == "-" or both_text(placement, case):
+            if (
+                not placement.fits(case)
+                or placement.wanted(case) == "-"
+                or both_text(placement, case)
+            ):
                 continue
-            reasons = [VENDORS[e].gaps[case.id] for e in placement.engines if case.id in VENDORS[e].gaps]
+            reasons = [
+                VENDORS[e].gaps[case.id] for e in placement.engines if case.id in VENDORS[e].gaps
+            ]
             marks = [pytest.mark.xfail(strict=True, reason=r) for r in reasons[:1]]
             yield pytest.param(placement, case, marks=marks, id=f"{placement}-{case.column}")
 
@@ -33,10 +39,17 @@ def test_case(engines: Engines, placement: Placement, case: Case) -> None:
     if wanted == LISTED:
         assert found.reason
         return
-    if case.rule and wanted != DIFFERENT and case.unless.get(placement.engines[0]) is None and case.unless.get(placement.engines[1]) is None:
+    if (
+        case.rule
+        and wanted != DIFFERENT
+        and case.unless.get(placement.engines[0]) is None
+        and case.unless.get(placement.engines[1]) is None
+    ):
         assert case.rule in found.rule
     assert 2 not in found.rows, "NULL and NULL differ"
-    nulls = any(v is not None and v[1] is None for values in (case.a, case.b) for v in values.values())
+    nulls = any(
+        v is not None and v[1] is None for values in (case.a, case.b) for v in values.values()
+    )
     if not case.nulls_meet and not nulls:
         assert {3, 4} <= found.rows, "a value and NULL are equal"
 

@@ -73,6 +73,8 @@ def _span(postgres: str, duckdb: str) -> Values:
     }
 
 
+# A case is a line.
+# fmt: off
 CASES = (
     Case("T1", "12:00+02 and 10:00", LOCAL, without(moment(NOON), "csv"), RULE, rule="utc"),
     Case("T1 csv", "12:00+02 written in a CSV", LOCAL, {"csv": ("text", "2024-01-01 12:00:00+02")}, SAME),
@@ -137,3 +139,4 @@ CASES = (
     Case("T26 off", "a moment and another's text", only(moment(NOON), *TYPED), text("2024-01-01 10:00:01"), DIFFERENT),
     Case("T26 no", "a moment and a text that is none", only(moment(NOON), *TYPED), text("soon"), DIFFERENT),
 )
+# fmt: on

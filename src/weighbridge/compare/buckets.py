@@ -30,7 +30,7 @@ def choose_grouping(task: Task, side: int, rows: int, span: tuple[int, int] | No
         return Grouping(hashed, count=count)
     width = max(1.0, (span[1] - span[0] + 1) / max(1, rows))
     shift = max(0, round(math.log2(ROWS_PER_BUCKET * width)))
-    if not all(task.unique) and 2**BITMAP_SHIFT >= 16 * width:
+    if not all(task.unique) and 16 * width <= 2**BITMAP_SHIFT:
         return Grouping(hashed, shift=BITMAP_SHIFT, bitmap=True)
     return Grouping(hashed, shift=shift)
 

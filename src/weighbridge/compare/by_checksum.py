@@ -28,8 +28,7 @@ from weighbridge.compare.by_stream import (
 )
 from weighbridge.compare.match import outputs
 from weighbridge.compare.task import Task
-from weighbridge.connectors.base import Checksums, ChecksumQuery, Grouping, Hashed, Reading
-
+from weighbridge.connectors.base import ChecksumQuery, Checksums, Grouping, Hashed, Reading
 from weighbridge.connectors.local import lock
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from weighbridge.connectors.base import Source
 
 # How many batches a side may be ahead of the other.
-AHEAD = 3
+AHEAD = 2
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
 

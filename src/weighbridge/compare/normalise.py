@@ -25,7 +25,8 @@ class ColumnPair:
     `strict`: DuckDB expressions over each side's native `{x}`. `loose`: an expression over a
     strict `{x}`. `near`: a condition over strict `{l}` and `{r}`. `assumed`: values of two
     kinds are called equal by a convention, so each equal pair leans on the rule. `form`: the
-    form that two servers of one family can hash, None if they cannot.
+    form that two servers of one family can hash, None if they cannot. `own_loose`: `loose` is what the types
+    ask for, not yet what a user's rule does.
     """
 
     left: Column
@@ -38,6 +39,7 @@ class ColumnPair:
     near: str | None = None
     assumed: bool = False
     form: str | None = None
+    own_loose: bool = False
 
     @property
     def name(self) -> str:
@@ -82,6 +84,7 @@ def pair_columns(
         loose=pairing.loose,
         assumed=pairing.assumed,
         form=_form(left.type, right.type, pairing),
+        own_loose=pairing.loose is not None,
     )
     for name in names:
         if name not in PAIRINGS:
@@ -91,7 +94,7 @@ def pair_columns(
 
 def _with_rule(pair: ColumnPair, name: str) -> ColumnPair:
     rule = find_rule(name)
-    numbers = {"number", "float"}
+    numbers = {"number", "float", "number text"}
     fits = rule.domain == pair.domain or (rule.domain == "number" and pair.domain in numbers)
     if not fits:
         raise BadArgument(
@@ -99,9 +102,15 @@ def _with_rule(pair: ColumnPair, name: str) -> ColumnPair:
             f" {pair.domain}.",
             next_step="Take the rule away, or name another column.",
         )
-    expression = rule.expression.replace("{x}", f"({pair.loose})" if pair.loose else "{x}")
+    # How moments are cut or rounded is said by the user's rule, not by the pairing's own.
+    before = None if rule.domain == "time" and pair.own_loose else pair.loose
+    expression = rule.expression.replace("{x}", f"({before})" if before else "{x}")
+    if pair.domain == "number text":
+        number = rule.expression.replace("{x}", "try_cast({x} AS DOUBLE)")
+        expression = f"coalesce(CAST({number} AS VARCHAR), {{x}})"
     loses = ", ".join(part for part in (pair.loses, rule.loses) if part)
-    return replace(pair, loose=expression, loses=loses, rule=f"{pair.rule}, {rule.name}")
+    named = f"{pair.rule}, {rule.name}"
+    return replace(pair, loose=expression, loses=loses, rule=named, own_loose=False)
 
 
 def _with_tolerance(pair: ColumnPair, tolerance: Tolerance) -> ColumnPair:
@@ -117,13 +126,13 @@ def _with_tolerance(pair: ColumnPair, tolerance: Tolerance) -> ColumnPair:
             )
         micros = int(tolerance.amount * 1_000_000)
         near = f"abs(epoch_us({left}) - epoch_us({right})) <= {micros}"
-    elif pair.domain not in {"number", "float"}:
+    elif pair.domain not in {"number", "float", "number text"}:
         raise BadArgument(
             f"A tolerance of numbers was given for {pair.name}, compared as {pair.domain}.",
             next_step="Use time:1s for moments, or --rule NAME=number for numbers in text.",
         )
     else:
-        left, right = f"CAST({left} AS DOUBLE)", f"CAST({right} AS DOUBLE)"
+        left, right = f"try_cast({left} AS DOUBLE)", f"try_cast({right} AS DOUBLE)"
         amount = repr(float(tolerance.amount))
         bound = amount if tolerance.mode == "absolute" else f"{amount} * abs({right})"
         near = f"abs({left} - {right}) <= {bound}"
@@ -148,10 +157,12 @@ _FORMS = {
 
 def _form(left: ColumnType, right: ColumnType, pairing: Pairing) -> str | None:
     families = {left.family, right.family}
+    if pairing.assumed:
+        return None
     if families <= {"int", "decimal"} and "decimal" in families:
         bounded = all(t.family == "int" or t.precision is not None for t in (left, right))
         return "numeric" if bounded else "unbounded"
-    if left.family != right.family or pairing.assumed:
+    if left.family != right.family:
         return None
     if left.family in _FORMS:
         return _FORMS[left.family]

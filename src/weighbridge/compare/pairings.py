@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from weighbridge.types.columns import ColumnType
+from weighbridge.types.columns import NO_DATE, ColumnType
 
 Types = tuple[ColumnType, ColumnType]
 Natives = tuple[str, str]
@@ -62,14 +62,22 @@ def _as_text(_types: Types, natives: Natives) -> Pairing:
 
 def _text(types: Types, _natives: Natives) -> Pairing:
     if types[0].padded != types[1].padded:
-        return Pairing("pad", ("{x}", "{x}"), "text", "padding of CHAR", assumed=True)
+        # The one side's server has cut the padding off already; the other's may be data.
+        loose = "rtrim({x}, ' ')"
+        return Pairing("pad", ("{x}", "{x}"), "text", "padding of CHAR", loose, assumed=True)
+    if types[0].caseless or types[1].caseless:
+        loses = "upper and lower case, which citext calls equal"
+        return Pairing("citext", ("{x}", "{x}"), "text", loses, loose="lower({x})")
     return Pairing("exact", ("{x}", "{x}"), "text")
 
 
-def _json(_types: Types, natives: Natives) -> Pairing:
+def _json(types: Types, natives: Natives) -> Pairing:
     loses = "white space, key order and number form in JSON"
-    pairing = _as_text(_types, natives)
-    return Pairing("json", pairing.strict, "text", loses, loose="wb_json({x})")
+    strict = _as_text(types, natives).strict
+    # An array of one server is text for the other only by agreement.
+    array_as_json = len({t.family for t in types} & {"array"}) == 1 and types[0] != types[1]
+    mixed = array_as_json and types[0].family != types[1].family
+    return Pairing("json", strict, "text", loses, loose="wb_json({x})", assumed=mixed)
 
 
 def _xml(_types: Types, natives: Natives) -> Pairing:
@@ -79,9 +87,11 @@ def _xml(_types: Types, natives: Natives) -> Pairing:
 
 
 def _inet(types: Types, natives: Natives) -> Pairing:
-    del types, natives
-    one = "lower(regexp_replace({x}, '(?:/32|(:.*)/128)$', '\\1'))"
-    return Pairing("network address", (one, one), "text", "the mask of a single host", assumed=True)
+    if types[0].declared == types[1].declared:
+        return _as_text(types, natives)
+    loose = "lower(regexp_replace({x}, '(?:/32|(:.*)/128)$', '\\1'))"
+    loses = "the mask of a single host, upper and lower case"
+    return Pairing("network address", ("{x}", "{x}"), "text", loses, loose)
 
 
 # Numbers ---------------------------------------------------------------------------------
@@ -111,6 +121,13 @@ def _not_a_number(kind: ColumnType, native: str) -> int | None:
 
 
 def _number(types: Types, natives: Natives) -> Pairing:
+    pairing = _exact_number(types, natives)
+    if types[0].money == types[1].money:
+        return pairing
+    return replace(pairing, rule="money as number", loses="the currency", assumed=True)
+
+
+def _exact_number(types: Types, natives: Natives) -> Pairing:
     digits = [_digits(n) for n in natives]
     if natives[0] == natives[1] and digits[0] is not None:
         same = [_not_a_number(t, n) for t, n in zip(types, natives, strict=True)]
@@ -195,6 +212,14 @@ def _bool_and_bit(types: Types, _natives: Natives) -> Pairing:
     return Pairing("true is 1", (guarded[0], guarded[1]), "text")
 
 
+_SECONDS = (
+    "(CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END * CAST(round("
+    "(CAST(split_part(ltrim({x}, '-'), ':', 1) AS DOUBLE) * 3600"
+    " + CAST(split_part({x}, ':', 2) AS DOUBLE) * 60"
+    " + CAST(split_part({x}, ':', 3) AS DOUBLE)) * 1000000) AS BIGINT))"
+)
+
+
 # A text beside a typed column: compared as text, the typed value written plainly ------------
 
 _TRUE = "'t','true','y','yes','1','on'"
@@ -210,21 +235,30 @@ def _with_text(types: Types, natives: Natives) -> Pairing:
     return Pairing(rule, strict, "text", None if text.loose else rule, assumed=assumed)
 
 
-def _int_text(_kind: ColumnType, native: str) -> tuple[str, str, str]:
-    del native
-    return "{x}", "CAST({x} AS VARCHAR)", "int as text"
+def _int_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    read = "{x}"
+    if kind.declared.startswith("tinyint(1)"):  # a boolean, which others write as a word
+        read = (
+            f"CASE WHEN lower({{x}}) IN ({_TRUE}) THEN '1'"
+            f" WHEN lower({{x}}) IN ({_FALSE}) THEN '0' ELSE {{x}} END"
+        )
+    return read, "CAST({x} AS VARCHAR)", "int as text"
 
 
 def _decimal_text(kind: ColumnType, native: str) -> tuple[str, str, str]:
-    number = "regexp_full_match({x}, '[+-]?[0-9]+([.][0-9]*)?')"
-    plain = _number_text(kind, "VARCHAR")
-    text = f"CASE WHEN {number} THEN {plain} ELSE {{x}} END"
+    number = "regexp_full_match({x}, '-?[0-9]+([.][0-9]*)?')"
+    # Oracle and many programs write .5 for 0.5.
+    whole = "regexp_replace({x}, '^(-?)[.]([0-9])', '\\10.\\2')"
+    plain = _number_text(kind, "VARCHAR").replace("{x}", f"({whole})")
+    text = f"CASE WHEN {number.replace('{x}', whole)} THEN {plain} ELSE {{x}} END"
     return text, _number_text(kind, native), "number as text"
 
 
-def _float_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    read = "coalesce(CAST(try_cast({x} AS DOUBLE) AS VARCHAR), {x})"
-    return read, "CAST({x} AS VARCHAR)", "double as text"
+def _float_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    # A single travels as a double; its text has the digits of a single. -0.0 equals 0.0.
+    size = "FLOAT" if kind.bits == 32 else "DOUBLE"
+    read = f"coalesce(CAST(try_cast({{x}} AS {size}) + 0 AS VARCHAR), {{x}})"
+    return read, f"CAST(CAST({{x}} AS {size}) + 0 AS VARCHAR)", "double as text"
 
 
 def _bool_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
@@ -235,9 +269,26 @@ def _bool_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
     return read, "CAST({x} AS VARCHAR)", "boolean as text"
 
 
+# 0000-00-00 in a text: at the place in the calendar where a server's own invalid dates are.
+_NO_DATE_FORM = (
+    "([0-9]{4})-(0[0-9]|1[0-2])-([0-2][0-9]|3[01])"
+    "(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:[.]([0-9]{1,6}))?)?"
+)
+_PARTS = [
+    f"coalesce(try_cast(regexp_extract({{x}}, '{_NO_DATE_FORM}', {n}) AS BIGINT), 0)"
+    for n in range(1, 7)
+]
+_FRACTION = f"CAST(rpad(regexp_extract({{x}}, '{_NO_DATE_FORM}', 7), 6, '0') AS BIGINT)"
+_NO_DATE = (
+    f"CASE WHEN regexp_full_match({{x}}, '{_NO_DATE_FORM}') THEN {NO_DATE} + to_microseconds("
+    f"((({_PARTS[0]} * 16 + {_PARTS[1]}) * 32 + {_PARTS[2]}) * 86400"
+    f" + ({_PARTS[3]} * 60 + {_PARTS[4]}) * 60 + {_PARTS[5]}) * 1000000 + {_FRACTION}) END"
+)
+
+
 def _time_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
     typed = "CAST(CAST({x} AS TIMESTAMP) AS VARCHAR)"
-    read = "coalesce(CAST(try_cast({x} AS TIMESTAMP) AS VARCHAR), {x})"
+    read = f"coalesce(CAST(coalesce(try_cast({{x}} AS TIMESTAMP), {_NO_DATE}) AS VARCHAR), {{x}})"
     if kind.family == "timestamptz":
         aware = "try_cast({x} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
         zoned = "regexp_matches({x}, '([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$')"
@@ -267,6 +318,23 @@ def _verbatim(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
     return "{x}", "CAST({x} AS VARCHAR)", "as text"
 
 
+def _time_of_day_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    clock = "regexp_full_match({x}, '-?[0-9]+:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?')"
+    seconds = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
+    read = f"CASE WHEN {clock} THEN CAST({_SECONDS} AS VARCHAR) ELSE {{x}} END"
+    return read, f"CAST({seconds} AS VARCHAR)", "time as text"
+
+
+def _interval_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
+    i = "try_cast({x} AS INTERVAL)"
+    read = (
+        f"coalesce((datepart('year', {i}) * 12 + datepart('month', {i})) || ' mon '"
+        f" || datepart('day', {i}) || ' day ' || (datepart('hour', {i}) * 3600000000"
+        f" + datepart('minute', {i}) * 60000000 + datepart('microsecond', {i})) || ' us', {{x}})"
+    )
+    return read, "{x}", "interval as text"
+
+
 _READINGS: dict[str, Callable[[ColumnType, str], tuple[str, str, str]]] = {
     "int": _int_text,
     "decimal": _decimal_text,
@@ -277,6 +345,8 @@ _READINGS: dict[str, Callable[[ColumnType, str], tuple[str, str, str]]] = {
     "timestamptz": _time_text,
     "uuid": _uuid_text,
     "bytes": _bytes_text,
+    "time": _time_of_day_text,
+    "interval": _interval_text,
 }
 
 
@@ -330,30 +400,34 @@ def _nanoseconds(_types: Types, natives: Natives) -> Pairing:
     return Pairing("rounded to 6 fractional digits", (parts[0], parts[1]), "number", loses, rounded)
 
 
-_SECONDS = (
-    "(CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END * CAST(round("
-    "(CAST(split_part(ltrim({x}, '-'), ':', 1) AS DOUBLE) * 3600"
-    " + CAST(split_part({x}, ':', 2) AS DOUBLE) * 60"
-    " + CAST(split_part({x}, ':', 3) AS DOUBLE)) * 1000000) AS BIGINT))"
-)
-
-
 def _time(types: Types, natives: Natives) -> Pairing:
     del types, natives
     one = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
     return Pairing("exact", (one, one), "number")
 
 
+# 12:00:00+05:45 as microseconds of the day in UTC, in plain SQL: sources run it, too.
+_OFFSET = "regexp_extract({x}, '[+-][0-9:]+$')"
+_ZONE = "+".join(
+    f"coalesce(try_cast(nullif(split_part(ltrim({_OFFSET}, '+-'), ':', {n}), '') AS BIGINT), 0)"
+    f" * {unit}"
+    for n, unit in ((1, 3_600_000_000), (2, 60_000_000), (3, 1_000_000))
+)
+_SHIFT = f"(CASE WHEN starts_with({_OFFSET}, '-') THEN -1 ELSE 1 END * ({_ZONE}))"
+
+
 def _timetz(types: Types, natives: Natives) -> Pairing:
-    del natives
-    parts = [
-        "wb_utc_time({x})" if t.family == "timetz" else "wb_utc_time({x} || '+00')" for t in types
-    ]
-    mixed = types[0].family != types[1].family
-    loses = "that one side has no time zone; it is read as UTC" if mixed else None
-    return Pairing(
-        "utc" if mixed else "exact", (parts[0], parts[1]), "number", loses, assumed=mixed
-    )
+    if types[0].family == types[1].family:
+        # One moment in two time zones is two values: PostgreSQL calls them different.
+        return _as_text(types, natives)
+    local = _SECONDS.replace("{x}", "regexp_replace({x}, '[+-][0-9:]+$', '')")
+    shifted = f"({local} - {_SHIFT})"
+    day = 86_400_000_000
+    zoned = f"{shifted} + CASE WHEN {shifted} < 0 THEN {day} WHEN {shifted} > {day} THEN -{day} ELSE 0 END"
+    plain = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
+    parts = [zoned if t.family == "timetz" else plain for t in types]
+    loses = "that one side has no time zone; it is read as UTC"
+    return Pairing("utc", (parts[0], parts[1]), "number", loses, assumed=True)
 
 
 def _time_and_interval(types: Types, _natives: Natives) -> Pairing:
@@ -408,8 +482,10 @@ def _uuid_and_bytes(types: Types, _natives: Natives) -> Pairing:
 
 def _as_numbers(types: Types, natives: Natives) -> Pairing | str:
     del types, natives
-    read = "coalesce(try_cast({x} AS DOUBLE), CASE WHEN {x} IS NULL THEN NULL ELSE 'NaN' END)"
-    return Pairing("number", (read, read), "float", "digits beyond double precision", assumed=True)
+    # A text that is no number stays what it is, so that it equals nothing but itself.
+    read = "coalesce(CAST(try_cast({x} AS DOUBLE) + 0 AS VARCHAR), CAST({x} AS VARCHAR))"
+    loses = "digits beyond double precision"
+    return Pairing("number", (read, read), "number text", loses, assumed=True)
 
 
 def _verbatim_pair(types: Types, natives: Natives) -> Pairing:
@@ -462,8 +538,6 @@ _MIXED: dict[frozenset[str], Callable[[Types, Natives], Pairing]] = {
     frozenset({"array", "json"}): _json,
     frozenset({"xml", "text"}): _xml,
     frozenset({"inet", "text"}): _inet,
-    frozenset({"interval", "text"}): _as_text,
-    frozenset({"time", "text"}): _as_text,
     frozenset({"timetz", "text"}): _as_text,
     frozenset({"bit", "text"}): _as_text,
     frozenset({"geometry", "text"}): _as_text,

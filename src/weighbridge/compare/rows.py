@@ -57,7 +57,7 @@ def shown(kind: ColumnType, name: str) -> str:
     """Write the expression that shows a native value as its owner knows it."""
     if kind.family in {"date", "timestamp", "timestamptz"}:
         return (
-            f"CASE WHEN typeof({name}) LIKE 'TIMESTAMP%' AND {name} < '190000-01-01 (BC)'::TIMESTAMP"
+            f"CASE WHEN try_cast({name} AS TIMESTAMP) < '190000-01-01 (BC)'::TIMESTAMP"
             f" THEN '0000-00-00' ELSE CAST({name} AS VARCHAR) END"
         )
     return name

@@ -46,9 +46,16 @@ RULES: dict[str, Rule] = {
         Rule(
             "infinity",
             "time",
-            "CASE WHEN NOT isfinite({x}) OR {x} >= TIMESTAMP '9999-12-31' THEN"
-            " TIMESTAMP '9999-12-31' ELSE {x} END",
+            "CASE WHEN {x} >= TIMESTAMP '9999-12-31' THEN TIMESTAMP 'infinity' ELSE {x} END",
             "infinity, read as 9999-12-31",
+        ),
+        Rule(
+            "leap-second",
+            "text",
+            "coalesce(CAST(CASE WHEN regexp_matches({x}, ':59:60([.][0-9]*)?$') THEN"
+            " try_cast(replace({x}, ':59:60', ':59:59') AS TIMESTAMP) + INTERVAL 1 SECOND END"
+            " AS VARCHAR), {x})",
+            "the 61st second of a minute, read as the next minute",
         ),
         Rule("date", "time", "date_trunc('day', {x})", "the time of day"),
         Rule("truncate-s", "time", "date_trunc('second', {x})", "fractions of a second, cut off"),

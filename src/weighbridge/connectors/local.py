@@ -7,7 +7,7 @@ import glob
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import duckdb
 
@@ -26,7 +26,7 @@ from weighbridge.connectors.sql import (
     select,
     uniqueness,
 )
-from weighbridge.connectors.transport import BATCH_ROWS, guarded
+from weighbridge.connectors.transport import batch_rows, guarded
 from weighbridge.errors import (
     BadQuery,
     Cancelled,
@@ -120,6 +120,12 @@ class LocalSource:
             )
         )
 
+    def _one(self, sql: str) -> tuple[Any, ...] | None:
+        try:
+            return self._private.execute(sql).fetchone()
+        except duckdb.Error as error:
+            raise self.error(error) from None
+
     def column_type(self, declared: str) -> ColumnType:
         """Give the type of a column that DuckDB describes as `declared`."""
         return types.column_type(declared)
@@ -170,14 +176,12 @@ class LocalSource:
     def span(self, column: Column) -> tuple[int, int] | None:
         """Give min and max, which Parquet and DuckDB answer from their statistics."""
         name = quote(column.name, "duckdb")
-        row = self._private.execute(
-            f"SELECT min({name}), max({name}) FROM {self.relation}"
-        ).fetchone()
+        row = self._one(f"SELECT min({name}), max({name}) FROM {self.relation}")
         return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
 
     def is_unique(self, columns: Sequence[Column]) -> bool:
         """Tell whether no two rows share these values and none is null."""
-        row = self._private.execute(uniqueness(self, columns, "duckdb")).fetchone()
+        row = self._one(uniqueness(self, columns, "duckdb"))
         return bool(row and row[0])
 
     def position(self) -> Position:
@@ -223,7 +227,7 @@ class LocalSource:
         self._connections.append(cursor)
         try:
             rows = cursor.execute(self.sql(reading))
-            return guarded(rows.to_arrow_reader(BATCH_ROWS), self.error)
+            return guarded(rows.to_arrow_reader(batch_rows(len(reading.outputs))), self.error)
         except duckdb.Error as error:
             raise self.error(error) from None
 
@@ -347,6 +351,11 @@ class FileSource(LocalSource):
 
     def attach(self, connection: duckdb.DuckDBPyConnection) -> str:
         """Make the files a view, so that a user's SQL names no path."""
+        if not any(Path(p).stat().st_size for p in self.paths()):
+            raise Unreadable(
+                f"{self.label} is empty: it does not even tell its columns.",
+                next_step="Check what should have written it.",
+            )
         listed = "[" + ", ".join(literal(p) for p in self.paths()) + "]"
         reader = {
             "csv": f"read_csv({listed}, all_varchar = true, allow_quoted_nulls = false,"
@@ -372,6 +381,11 @@ class FileSource(LocalSource):
             return ColumnType("text", "CSV text", loose=True)
         return types.column_type(declared)
 
+    def owns(self, error: Exception) -> bool:
+        """Tell whether an error is about these files; of a Parquet page DuckDB does not say."""
+        page = self._spec.scheme == "parquet" and "TProtocolException" in str(error)
+        return page or super().owns(error)
+
     def error(self, error: Exception) -> WeighbridgeError:
         """Translate DuckDB's error; a file that cannot be read is the data's fault."""
         translated = super().error(error)
@@ -384,5 +398,5 @@ class FileSource(LocalSource):
         size = super().estimate().bytes
         if self._spec.scheme != "parquet" or self.query is not None or self.where:
             return Estimate(None, size)
-        row = self._private.execute(f"SELECT count(*) FROM {self.relation}").fetchone()
+        row = self._one(f"SELECT count(*) FROM {self.relation}")
         return Estimate(int(row[0]) if row else None, size)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent
 
 import duckdb
-import pyarrow as pa
 
 from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
@@ -28,7 +27,7 @@ from weighbridge.connectors.sql import (
     select,
     uniqueness,
 )
-from weighbridge.connectors.transport import BATCH_ROWS, guarded
+from weighbridge.connectors.transport import batch_rows, finished
 from weighbridge.errors import (
     AuthFailed,
     BadArgument,
@@ -43,6 +42,7 @@ from weighbridge.net.hosts import HostPolicy, resolve
 from weighbridge.types.columns import Column, Shape
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     import pymysql
 
     from weighbridge.connectors.sides import SideSpec
@@ -55,6 +55,8 @@ SESSION = (
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
 _AUTH_CODES = {1044, 1045, 1130, 1698}
+# Someone waits for the end: a server that does not answer by then is not asked again.
+CANCEL_SECONDS = 3
 _NO_DATABASE = 1049
 # A server that has gone without a word is noticed within 30 s: idle, between probes, give up.
 _KEEPALIVE = (
@@ -101,6 +103,7 @@ class MySQLSource:
         self._tag = f"weighbridge {uuid.uuid4().hex}"
         self._readings: list[duckdb.DuckDBPyConnection] = []
         self._spools: list[Spool] = []
+        self._gone = False
         self._host = self._address.ip
         self._control = self._first_connection()
         try:
@@ -126,7 +129,7 @@ class MySQLSource:
         self._host = addresses[-1]
         return self._connect()
 
-    def _connect(self) -> pymysql.Connection[Any]:
+    def _connect(self, seconds: int = 10) -> pymysql.Connection[Any]:
         try:
             import pymysql  # noqa: PLC0415 an extra
         except ImportError:
@@ -139,8 +142,8 @@ class MySQLSource:
                 password=self._spec.password or "",
                 database=self._spec.database,
                 charset="utf8mb4",
-                connect_timeout=10,
-                read_timeout=10,  # for the greeting; a query may take its time
+                connect_timeout=seconds,
+                read_timeout=seconds,  # for the greeting; a query may take its time
                 local_infile=False,  # a hostile server may ask for any file of ours
             )
         except pymysql.MySQLError as error:
@@ -255,8 +258,13 @@ class MySQLSource:
         names = {v: k.lower() for k, v in vars(field).items() if isinstance(v, int)}
         self._rows("SELECT 1")
         columns: list[Column] = []
+        import pymysql  # noqa: PLC0415 an extra
+
         with self._control.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {self.relation} LIMIT 0")
+            try:
+                cursor.execute(f"SELECT * FROM {self.relation} LIMIT 0")
+            except pymysql.MySQLError as error:
+                raise self._error(error) from None
             result: Any = cursor._result  # noqa: SLF001 flags and charset are not public  # pyright: ignore
             for n, f in enumerate(result.fields):
                 columns.append(Column(f.name, _from_field(names.get(f.type_code, ""), f), True, n))
@@ -336,7 +344,7 @@ class MySQLSource:
                 self._url(),
                 self.sql(reading),
                 return_type="arrow_stream",
-                batch_size=BATCH_ROWS,
+                batch_size=batch_rows(len(reading.outputs)),
                 pre_execution_query=list(SESSION if self._snapshot else SESSION[:3]),
             )
         except RuntimeError as error:
@@ -345,24 +353,16 @@ class MySQLSource:
         self._spools.append(spool)
         local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
-        local.register("arriving", pa.RecordBatchReader.from_batches(stream.schema, spool))
-        finished = ", ".join(
-            o.expression.replace(
-                "{x}", "(" + my.finish(o.column.type).replace("{x}", f'"{o.name}"') + ")"
+        outputs = [
+            (
+                o.expression.replace(
+                    "{x}", "(" + my.finish(o.column.type).replace("{x}", f'"{o.name}"') + ")"
+                ),
+                o.name,
             )
-            + f' AS "{o.name}"'
             for o in reading.outputs
-        )
-
-        def translate(error: Exception) -> WeighbridgeError:
-            # DuckDB wraps what its source raises: the driver's own words say more.
-            return self._error(spool.error or error)
-
-        try:
-            rows = local.execute(f"SELECT {finished} FROM arriving")
-            return guarded(rows.to_arrow_reader(BATCH_ROWS), translate)
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise translate(error) from None
+        ]
+        return finished(local, spool, stream.schema, outputs, self._error)
 
     def _url(self) -> str:
         secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""
@@ -384,9 +384,10 @@ class MySQLSource:
         for reading in self._readings:
             with contextlib.suppress(duckdb.Error):
                 reading.interrupt()
-        with contextlib.suppress(Exception):  # a dead server has nothing to kill
-            other = self._connect()
-            with other.cursor() as cursor:
+        if self._gone:
+            return
+        try:
+            with self._connect(CANCEL_SECONDS) as other, other.cursor() as cursor:
                 cursor.execute(
                     "select id from information_schema.processlist where info like %s or id = %s",
                     (f"%{self._tag}%", self._control.thread_id()),
@@ -394,7 +395,8 @@ class MySQLSource:
                 for (number,) in cursor.fetchall():
                     with contextlib.suppress(Exception):  # it ended by itself
                         cursor.execute("KILL QUERY %s", (number,))
-            other.close()
+        except Exception:  # noqa: BLE001 a dead server has nothing to kill
+            self._gone = True
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from weighbridge.types.columns import ColumnType, Family
+from weighbridge.types.columns import NO_DATE, ColumnType, Family
 
 _FAMILIES: dict[str, Family] = {
     "tinyint": "int",
@@ -49,9 +49,7 @@ _FAMILIES: dict[str, Family] = {
     "linestring": "geometry",
 }
 _BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
-# A zero date is not NULL: it stands at the far end of DuckDB's calendar, where no server's
-# own dates reach; which invalid date it was stays in the 14,000 years after it.
-ZERO_DATE = "TIMESTAMP '220000-01-01 (BC) 00:00:00'"
+# A zero date is not NULL: it leaves as a number that no date has.
 INVALID_DATE = -9_000_000_000_000_000_000
 
 
@@ -143,7 +141,7 @@ def finish(kind: ColumnType) -> str:
         case "bytes":
             return "unhex({x})"
         case "date" | "timestamp" | "timestamptz":
-            invalid = f"{ZERO_DATE} + to_microseconds({{x}} - {INVALID_DATE})"
+            invalid = f"{NO_DATE} + to_microseconds({{x}} - {INVALID_DATE})"
             return (
                 f"CASE WHEN {{x}} < {INVALID_DATE // 2} THEN {invalid}"
                 " ELSE make_timestamp(CAST({x} AS BIGINT)) END"

@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
     from weighbridge.connectors.sides import SideSpec
 
+# Someone waits for the end: a server that does not answer by then is not asked again.
+CANCEL_SECONDS = 3
 # Text forms must not depend on who configured the server or the role.
 SESSION = (
     "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
@@ -104,6 +106,7 @@ class PostgresSource:
         self._spec = spec
         self._conninfo = _conninfo(spec, policy)
         self.query = check_query(spec.query, "postgres") if spec.query else None
+        self._gone = False
         self._control = self._connect()
         self._transport = Transport("postgres_scanner", "postgres", self._secrets())
         try:
@@ -400,14 +403,19 @@ class PostgresSource:
     def cancel(self) -> None:
         """Cancel every query of this source on the server."""
         self._transport.interrupt()
-        with contextlib.suppress(Exception):  # a dead connection has nothing to cancel
-            self._control.cancel_safe(timeout=3)
-        pids = self._transport.backends
-        with contextlib.suppress(Exception):
-            import psycopg  # noqa: PLC0415 an extra
+        if self._gone:
+            return
+        import psycopg  # noqa: PLC0415 an extra
 
-            with psycopg.connect(**self._conninfo, autocommit=True) as other:
+        with contextlib.suppress(Exception):  # this one may be lost while others are not
+            self._control.cancel_safe(timeout=CANCEL_SECONDS)
+        try:
+            info = self._conninfo | {"connect_timeout": str(CANCEL_SECONDS)}
+            with psycopg.connect(**info, autocommit=True) as other:
+                pids = self._transport.backends
                 other.execute("SELECT pg_cancel_backend(p) FROM unnest(%s::int[]) AS p", (pids,))
+        except Exception:  # noqa: BLE001 a dead server has nothing to cancel
+            self._gone = True
 
     def close(self) -> None:
         """Let go of the connections and the snapshot."""

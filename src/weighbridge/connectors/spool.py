@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # Bytes that may wait in memory before the file is used.
-IN_MEMORY = 24 * 2**20
+IN_MEMORY = 12 * 2**20
 
 
 class Spool:
@@ -65,6 +65,9 @@ class Spool:
                 return False
             # Once the file is in use it stays in use until it is read out: order is kept.
             if not self._filed and self._held_bytes < IN_MEMORY:
+                # A copy in Arrow's own memory: the driver's, when another thread frees it, is
+                # not given back before the last row has come.
+                batch = pa.ipc.read_record_batch(batch.serialize(), self._schema)
                 self._held.append(batch)
                 self._held_bytes += batch.nbytes
             else:
@@ -107,7 +110,10 @@ class Spool:
 
     def _read(self) -> pa.RecordBatch:
         start, size = self._filed.popleft()
-        body = os.pread(self._file.fileno(), size, start)
+        body = pa.allocate_buffer(size)
+        seen = 0
+        while seen < size:
+            seen += os.preadv(self._file.fileno(), [memoryview(body)[seen:]], start + seen)
         if not self._filed:
             self._end = 0
             os.ftruncate(self._file.fileno(), 0)
@@ -121,4 +127,3 @@ class Spool:
             self._filed.clear()
             self._news.notify()
         self._file.close()
-

@@ -72,7 +72,9 @@ def uniqueness(source: Source, columns: Sequence[Column], dialect: str) -> str:
 def no_such_table(label: str, name: str, known: Sequence[str]) -> NoSuchTable:
     """Make the error for a missing table, with the names that come near it."""
     near = get_close_matches(name, known, n=3, cutoff=0.5)
-    short = [k for k in known if k.split(".")[-1].lower() == name.split(".")[-1].lower()]
+    short = [
+        k for k in known if k.split(".")[-1].lower() == name.rsplit(".", maxsplit=1)[-1].lower()
+    ]
     hints = list(dict.fromkeys([*short[:3], *near]))
     step = f"Did you mean {' or '.join(hints)}?" if hints else "Check the schema and the spelling."
     return NoSuchTable(f"There is no table or view {name} in {label}.", next_step=step)

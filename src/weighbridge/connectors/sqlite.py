@@ -25,7 +25,7 @@ from weighbridge.connectors.sql import (
     select,
     uniqueness,
 )
-from weighbridge.connectors.transport import BATCH_ROWS, guarded
+from weighbridge.connectors.transport import batch_rows, finished
 from weighbridge.errors import (
     BadQuery,
     Cancelled,
@@ -42,7 +42,11 @@ if TYPE_CHECKING:
     from weighbridge.connectors.sides import SideSpec
 
 _NATIVE = {"int": "BIGINT", "float": "DOUBLE", "bytes": "BLOB"}
-_FINISH = {"int": "CAST({x} AS BIGINT)", "float": "CAST({x} AS DOUBLE)", "bytes": "unhex(CAST({x} AS VARCHAR))"}
+_FINISH = {
+    "int": "CAST({x} AS BIGINT)",
+    "float": "CAST({x} AS DOUBLE)",
+    "bytes": "unhex(CAST({x} AS VARCHAR))",
+}
 
 
 class SQLiteSource:
@@ -139,7 +143,10 @@ class SQLiteSource:
             declared = [(str(n), str(t), bool(f), int(k)) for n, t, f, k in rows]
         else:
             with self._connection.cursor() as cursor:
-                cursor.execute(f"SELECT * FROM {self.relation} LIMIT 0")
+                try:
+                    cursor.execute(f"SELECT * FROM {self.relation} LIMIT 0")
+                except Exception as error:  # ADBC's tree of errors lives in an extra
+                    raise self._error(error) from None
                 declared = [(str(d[0]), "", False, 0) for d in cursor.description]
         kinds = self._storage([d[0] for d in declared])
         columns = tuple(
@@ -210,7 +217,9 @@ class SQLiteSource:
     def read(self, reading: Reading) -> pa.RecordBatchReader:
         """Stream a reading."""
         cursor = self._connection.cursor()
-        cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(BATCH_ROWS)})
+        cursor.adbc_statement.set_options(
+            **{"adbc.sqlite.query.batch_rows": str(batch_rows(len(reading.outputs)))}
+        )
         try:
             cursor.execute(self.sql(reading))
             stream = cursor.fetch_record_batch()
@@ -218,13 +227,10 @@ class SQLiteSource:
             raise self._error(error) from None
         local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
-        local.register("arriving", stream)
-        finished = ", ".join(
-            o.expression.replace("{x}", f"({_finish(o)})") + f' AS "{o.name}"'
-            for o in reading.outputs
-        )
-        rows = local.execute(f"SELECT {finished} FROM arriving")
-        return guarded(rows.to_arrow_reader(BATCH_ROWS), self._error)
+        outputs = [
+            (o.expression.replace("{x}", f"({_finish(o)})"), o.name) for o in reading.outputs
+        ]
+        return finished(local, stream, stream.schema, outputs, self._error)
 
     def cancel(self) -> None:
         """Stop what is running."""

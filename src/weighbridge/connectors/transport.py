@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 65_536
+_BATCH_VALUES = 600_000
+
+
+def batch_rows(columns: int) -> int:
+    """Choose how many rows travel at once: fewer where they are wide, for memory's sake."""
+    return max(1, min(BATCH_ROWS, _BATCH_VALUES // max(1, columns)))
 
 
 def guarded(
@@ -33,6 +39,40 @@ def guarded(
             raise translate(error) from None
 
     return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+
+def finished(
+    local: duckdb.DuckDBPyConnection,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema,
+    outputs: Sequence[tuple[str, str]],
+    translate: Callable[[Exception], WeighbridgeError],
+) -> pa.RecordBatchReader:
+    """Apply (DuckDB expression, name) outputs to batches as they arrive.
+
+    One batch at a time: given the stream itself, DuckDB reads far ahead of its reader and
+    holds what it read.
+    """
+    import pyarrow as pa  # noqa: PLC0415 heavy
+
+    listed = ", ".join(f'{expression} AS "{name}"' for expression, name in outputs)
+
+    def of(batch: pa.RecordBatch) -> pa.Table:
+        local.register("arriving", batch)
+        return local.execute(f"SELECT {listed} FROM arriving").to_arrow_table()
+
+    def all_of() -> Iterator[pa.RecordBatch]:
+        try:
+            for batch in batches:
+                yield from of(batch).to_batches()
+        except (duckdb.Error, pa.ArrowException, RuntimeError, OSError) as error:
+            raise translate(error) from None
+
+    try:
+        shape = of(pa.RecordBatch.from_pylist([], schema=schema)).schema
+    except duckdb.Error as error:
+        raise translate(error) from None
+    return pa.RecordBatchReader.from_batches(shape, all_of())
 
 
 class Transport:
@@ -86,7 +126,7 @@ class Transport:
                 reading.execute(f"CALL {self._kind}_execute('far', {literal(statement)})")
             self._remember_backend(reading)
             reading.execute(f"SELECT {columns} FROM {self._kind}_query('far', {literal(sql)})")
-            return guarded(reading.to_arrow_reader(BATCH_ROWS), self._error)
+            return guarded(reading.to_arrow_reader(batch_rows(len(outputs))), self._error)
         except duckdb.Error as error:
             raise self._error(error) from None
 

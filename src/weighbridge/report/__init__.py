@@ -1,4 +1,4 @@
-"""A comparison's result as a table, a file, a page; and errors and plans in the same words.
+"""A comparison's result as a table, a file, a page.
 
 Callers are the doors (command, web). They give a comparison and a target to `write`; what it
 says is in `words.py`, once for every format. Cell data is hostile here: whatever reaches a
@@ -14,32 +14,20 @@ from weighbridge.report.write import FORMATS, Compared, Format, Look, write
 
 if TYPE_CHECKING:
     from weighbridge.report.as_json import report_dict
-    from weighbridge.report.as_markdown import github_annotation
-    from weighbridge.report.faults import error_json, error_text
-    from weighbridge.report.preview import Previewed, preview_json, preview_table
+    from weighbridge.report.as_markdown import markdown
 
 __all__ = [
     "FORMATS",
     "Compared",
     "Format",
     "Look",
-    "Previewed",
-    "error_json",
-    "error_text",
-    "github_annotation",
-    "preview_json",
-    "preview_table",
+    "markdown",
     "report_dict",
     "write",
 ]
 
 _HOME = {
-    "error_json": "faults",
-    "error_text": "faults",
-    "github_annotation": "as_markdown",
-    "preview_json": "preview",
-    "preview_table": "preview",
-    "Previewed": "preview",
+    "markdown": "as_markdown",
     "report_dict": "as_json",
 }
 

@@ -55,7 +55,7 @@ def _hash(text: str) -> str:
 
 
 def _body(report: Report, name: str, at: datetime | None) -> Html:
-    shown = bodies(report.sample)
+    shown = bodies(report)
     explanations = [words.explanation_words(item) for item in report.explanations]
     main = tag(
         "main",

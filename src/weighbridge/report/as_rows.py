@@ -24,7 +24,7 @@ from weighbridge.report.target import Sink
 
 # At the start of a cell, or after what a spreadsheet of another locale takes for a
 # delimiter; the full-width forms are read as the narrow ones by some.
-_FORMULA = r"(^|[,;|\t\r\n\"])([=+\-@\t\r＝＋－＠])"
+_FORMULA = r"(^|[,;|\t\r\n\"])([=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
 _ROW_GROUP = 50_000
 
 

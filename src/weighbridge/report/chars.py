@@ -18,8 +18,10 @@ _MOST_CLUSTERS = 400
 # Equal characters in the middle of a change count from this length on; shorter ones are chance.
 _SHORTEST_EQUAL = 3
 # A sign of `safe_text` (⟦ZWSP⟧), or a character with the accents and skin tone that follow it.
-_ACCENTS = "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
-_ACCENTS += "\u0900-\u0903\u093a-\u094f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+_ACCENTS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u0e31\u0e34-\u0e3a\u0e47-\u0e4e"
+    "\u0900-\u0903\u093a-\u094f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
 _CLUSTER = re.compile(f"(?:⟦[^⟧]*⟧|.)[{_ACCENTS}\U0001f3fb-\U0001f3ff]*", re.DOTALL)
 
 

@@ -109,10 +109,9 @@ def columns(report: Report) -> Html:
         ("Rule", "text"),
     )
     head = tag("tr", *(tag("th", name, scope="col", data_sort=kind) for name, kind in titles))
-    rows = [_column(column) for column in words.by_difference(report.columns)]
-    caption = tag(
-        "caption", f"{words.plural(len(rows), 'column')} compared, those that differ most first"
-    )
+    place = places(report)
+    rows = [_column(column, place[column.name]) for column in words.by_difference(report.columns)]
+    caption = tag("caption", f"{words.plural(len(rows), 'column')} compared, most different first")
     table = tag(
         "table",
         caption,
@@ -132,10 +131,15 @@ def columns(report: Report) -> Html:
     return joined([form, box])
 
 
-def _column(column: ColumnResult) -> Html:
+def places(report: Report) -> dict[str, str]:
+    """Number the columns: an attribute holds a number, so that no name is in one."""
+    return {column.name: str(place) for place, column in enumerate(report.columns)}
+
+
+def _column(column: ColumnResult, place: str) -> Html:
     match = words.percent(column.match, column.differences)
     differ = words.number(column.differences)
-    link = tag("a", differ, href="#rows", data_column=column.name) if column.differences else differ
+    link = tag("a", differ, href="#rows", data_column=place) if column.differences else differ
     return tag(
         "tr",
         tag("th", data(words.column_name(column)), scope="row"),

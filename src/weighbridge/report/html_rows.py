@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from weighbridge.compare.result import Report, RowDiff
+from weighbridge.report import html_parts as parts
 from weighbridge.report import words
 from weighbridge.report.markup import Html, data, joined, signs_in, tag, value
 from weighbridge.report.shown import shown_fields, shown_key, shown_pair, value_of
@@ -26,13 +26,14 @@ class RowsShown:
     signs: frozenset[str]
 
 
-def bodies(rows: Iterable[RowDiff]) -> RowsShown:
-    """Give one table body for each row diff, until the page is large enough."""
+def bodies(report: Report) -> RowsShown:
+    """Give one table body for each row diff of the sample, until the page is large enough."""
+    places = parts.places(report)
     made: list[Html] = []
     signs: set[str] = set()
     room = _MOST_CHARACTERS
-    for row in rows:
-        body, texts = _body(row)
+    for row in report.sample:
+        body, texts = _body(row, places)
         room -= len(body.encode())
         if room < 0:
             break
@@ -42,7 +43,7 @@ def bodies(rows: Iterable[RowDiff]) -> RowsShown:
     return RowsShown(joined(made), len(made), frozenset(signs))
 
 
-def _body(row: RowDiff) -> tuple[Html, list[str]]:
+def _body(row: RowDiff, places: Mapping[str, str]) -> tuple[Html, list[str]]:
     key = shown_key(row.key) if row.key else "(no key)"
     symbol = tag("span", words.KIND_SYMBOL[row.kind], class_="symbol", aria_hidden="true")
     head = joined(
@@ -50,7 +51,7 @@ def _body(row: RowDiff) -> tuple[Html, list[str]]:
     )
     first = tag("tr", tag("th", head, scope="rowgroup", colspan="3"), class_="key")
     lines, texts = _changed(row) if row.kind == "changed" else _one_sided(row)
-    columns = json.dumps(row.changed) if row.changed else None
+    columns = " ".join(places[name] for name in row.changed if name in places) or None
     return tag("tbody", first, lines, data_kind=row.kind, data_columns=columns), [key, *texts]
 
 
@@ -78,7 +79,14 @@ def _changed(row: RowDiff) -> tuple[Html, list[str]]:
 def _one_sided(row: RowDiff) -> tuple[Html, list[str]]:
     fields = shown_fields(row)
     pairs = [
-        tag("span", tag("span", data(name), class_="name"), " ", data(text), class_="field")
+        joined(
+            [
+                tag(
+                    "span", tag("span", data(name), class_="name"), " ", data(text), class_="field"
+                ),
+                " ",
+            ]
+        )
         for name, text in fields[:_MOST_COLUMNS]
     ]
     more = len(fields) - _MOST_COLUMNS
@@ -119,8 +127,9 @@ def _filters(report: Report) -> Html:
     ]  # fmt: skip
     differing = [column for column in words.by_difference(report.columns) if column.differences]
     options = [tag("option", "any column", value="")]
+    places = parts.places(report)
     options += [
-        tag("option", safe_text(column.name), value=json.dumps(column.name)) for column in differing
+        tag("option", safe_text(column.name), value=places[column.name]) for column in differing
     ]
     return tag(
         "form",

@@ -10,7 +10,7 @@ from weighbridge.report.chars import Piece
 from weighbridge.report.shown import Shown
 from weighbridge.types.safe_text import LEGEND
 
-_VOID = frozenset({"meta", "input", "rect", "br", "link"})
+_VOID = frozenset({"meta", "input"})
 # The signs that safe_text writes; its dots stand for spaces at the end, never elsewhere.
 _SIGN = re.compile(
     "⟦[^⟧]*⟧|[" + "".join(sign for sign in LEGEND if len(sign) == 1 and sign != "·") + "]|·+(?='?$)"
@@ -66,7 +66,7 @@ def value(side: Shown) -> Html:
         body = tag("span", "NULL", class_="null")
     else:
         body = tag("bdi", joined(_piece(piece) for piece in side.pieces), class_="value")
-    return joined([body, tag("span", side.note, class_="note") if side.note else None])
+    return joined([body, " ", tag("span", side.note, class_="note")]) if side.note else body
 
 
 def _piece(piece: Piece) -> Html:

@@ -13,7 +13,7 @@
   });
   const fits = (body, wish) => {
     if (!wish.kinds.includes(body.dataset.kind)) return false;
-    if (wish.column && !JSON.parse(body.dataset.columns || "[]").includes(JSON.parse(wish.column))) return false;
+    if (wish.column && !(body.dataset.columns || "").split(" ").includes(wish.column)) return false;
     return !wish.text || body.textContent.toLowerCase().includes(wish.text);
   };
   const filter = () => {
@@ -49,7 +49,7 @@
       link.addEventListener("click", (event) => {
         event.preventDefault();
         const { kind, column } = link.dataset;
-        choose(kind ? [kind] : null, column === undefined ? "" : JSON.stringify(column), "");
+        choose(kind ? [kind] : null, column, "");
         $("#rows").scrollIntoView();
         $("#rows .scroll").focus({ preventScroll: true });
       });

@@ -15,8 +15,8 @@ from weighbridge.types.safe_text import safe_text
 
 # Text that a reader could take for something else is quoted.
 _AMBIGUOUS = {"null", "none", "nil", "nan", "true", "false", "<null>", "\\n", "n/a"}
-# What is kept of a long text, counted from a little before its first difference.
-_BEFORE, _AFTER = 200, 1000
+# What is kept of a long value: so much around its differences, and so much in all.
+_AROUND, _MOST = 120, 600
 
 
 @dataclass(frozen=True)
@@ -86,28 +86,30 @@ def _near_the_change(left: Any, right: Any) -> tuple[Any, Any]:
     """Cut long texts to the stretch around their first difference, so that a page stays small."""
     if not (isinstance(left, str) and isinstance(right, str)):
         return _shortened(left), _shortened(right)
-    if max(len(left), len(right)) <= _BEFORE + _AFTER:
+    if max(len(left), len(right)) <= _MOST:
         return left, right
-    same = next(
-        (at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b),
-        min(len(left), len(right)),
-    )
-    start = max(same - _BEFORE, 0)
-    cut = [
-        ("…" if start else "") + text[start : start + _BEFORE + _AFTER] for text in (left, right)
-    ]
-    ends = [
-        text + ("…" if len(whole) > start + _BEFORE + _AFTER else "")
-        for text, whole in zip(cut, (left, right), strict=True)
-    ]
-    return ends[0], ends[1]
+    shorter = min(len(left), len(right))
+    same = _common(left, right, shorter)
+    tail = _common(left[::-1], right[::-1], shorter - same)
+    return _cut(left, same, tail), _cut(right, same, tail)
+
+
+def _common(left: str, right: str, most: int) -> int:
+    pairs = zip(left[:most], right[:most], strict=True)
+    return next((at for at, (ours, theirs) in enumerate(pairs) if ours != theirs), most)
+
+
+def _cut(text: str, same: int, tail: int) -> str:
+    start = max(same - _AROUND, 0)
+    stop = min(len(text) - tail + _AROUND, start + _MOST)
+    return ("…" if start else "") + text[start:stop] + ("…" if stop < len(text) else "")
 
 
 def _shortened(value: Any) -> Any:
-    if isinstance(value, str) and len(value) > _AFTER:
-        return value[:_AFTER] + "…"
-    if isinstance(value, (bytes, bytearray, memoryview)) and len(value) > _AFTER // 2:
-        return f"\\x{bytes(value[: _AFTER // 2]).hex()}… ({len(value):,} bytes)"
+    if isinstance(value, str) and len(value) > _MOST:
+        return value[:_MOST] + "…"
+    if isinstance(value, (bytes, bytearray, memoryview)) and len(value) > _MOST // 2:
+        return f"\\x{bytes(value[: _MOST // 2]).hex()}… ({len(value):,} bytes)"
     return value
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
-from rich.console import Console, RenderableType
 from rich.text import Text
 
 from weighbridge.compare.result import RowDiff
@@ -13,6 +13,9 @@ from weighbridge.report.chars import Piece, clusters, middle_cut, window, window
 from weighbridge.report.shown import Shown, shown_fields, shown_key, shown_pair, value_of
 from weighbridge.report.words import KIND_SYMBOL, KIND_WORDS
 from weighbridge.types.safe_text import safe_text
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
 
 _STYLE = {"−": "dark_orange", "+": "deep_sky_blue1", "≠": "bold"}
 _DIM = "bright_black"

@@ -209,7 +209,7 @@ def _identical(report: Report) -> str:
 def _under_rules(report: Report) -> str:
     text = _equal(report)
     if report.rows.equal_under_rule:
-        text += f", {number(report.rows.equal_under_rule)} of them only because of a rule"
+        text += f", {plural(report.rows.equal_under_rule, 'row')} only because of a rule"
     return text + _left_out(report)
 
 
@@ -244,7 +244,7 @@ def side_limits(side: Side) -> tuple[tuple[str, str], ...]:
 
 def key_words(key: Key) -> str:
     """Name the key and who said so."""
-    if key.source == "whole_row" and not key.left:
+    if key.source == "whole_row":
         return _KEY_SOURCE[key.source]
     names = [
         left if left == right else f"{left} = {right}"
@@ -289,12 +289,13 @@ def keys_are_interesting(report: Report) -> bool:
 
 
 def collision_words(report: Report) -> str | None:
-    """Say that keys which differ were equal under the key's rule, if any were."""
+    """Say how many keys without a partner nearly have one, if any do."""
     count = report.keys.collisions
     if not count:
         return None
     return (
-        f"{plural(count, 'key')} differ as written and are equal under the key's rule (collisions)"
+        f"{plural(count, 'key')} of one side only {'differs' if count == 1 else 'differ'} "
+        "from another key by case or end spaces alone"
     )
 
 

@@ -114,7 +114,7 @@ def _write_report(report: Report, form: Format, out: BinaryIO, look: Look) -> No
 
 
 def _text(report: Report, form: Format, look: Look) -> str:
-    # ruff: the imports are lazy so that one format does not load the libraries of another.
+    # The imports are lazy so that one format does not load the libraries of another.
     if form == "html":
         from weighbridge.report.as_html import page  # noqa: PLC0415 loaded on use
 

@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+# DuckDB SQL of the moment at which a date that is none (0000-00-00) stands: at the far end of the
+# calendar, where no server's own dates reach. Which invalid date it was lies in the 14,000 years
+# after it: ((year * 16 + month) * 32 + day) days of 24 hours, and the time of day.
+NO_DATE = "TIMESTAMP '220000-01-01 (BC) 00:00:00'"
+
 Family = Literal[
     "bool",
     "int",

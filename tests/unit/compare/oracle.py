@@ -13,6 +13,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from weighbridge.compare.result import Keys, Rows
@@ -44,7 +45,7 @@ class Truth:
 
 def plain(value: Any) -> Any:
     """Give a value that Python finds equal where the tables' values are."""
-    if isinstance(value, float) and math.isnan(value):
+    if isinstance(value, float | Decimal) and math.isnan(value):
         return "not a number"
     return str(value) if isinstance(value, bool | uuid.UUID) else value
 
@@ -63,7 +64,10 @@ def weigh(left: Sequence[Row], right: Sequence[Row], keys: Sequence[int]) -> Tru
         nulls=(len(nulls[0]), len(nulls[1])),
         dupes=_both(sum(n for n in c.values() if n > 1) for c in counts),
         distincts=_both(len(c) for c in counts),
-        exclusives=(len(counts[0].keys() - counts[1].keys()), len(counts[1].keys() - counts[0].keys())),
+        exclusives=(
+            len(counts[0].keys() - counts[1].keys()),
+            len(counts[1].keys() - counts[0].keys()),
+        ),
     )
     compared = truth.rows.compared
     truth = _weigh_lone(truth, nulls, keys)

@@ -45,6 +45,7 @@ def _some(pool: tuple[Any, ...], other: Maker, share: float = 0.4) -> Maker:
 
 def _decimal(precision: int, scale: int) -> Maker:
     top = int(("98" * precision)[:precision])
+
     # A Decimal made of a tuple keeps all 38 digits: the context would round.
     def make(r: random.Random) -> Decimal:
         whole = r.choice((0, 1, -1, top, -top, r.randint(-top, top), r.randint(-500, 500)))

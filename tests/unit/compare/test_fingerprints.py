@@ -38,7 +38,9 @@ def test_bytes_that_differ_in_two_blocks(before: int, tmp_path: Path) -> None:
     def value(a: int, b: int) -> bytes:
         return bytes(before) + bytes([a]) + bytes(7) + bytes([b]) + bytes(9)
 
-    pairs = [(value(0, 0), value(a, b)) for a in range(0, 256, 17) for b in range(0, 256, 3) if a or b]
+    pairs = [
+        (value(0, 0), value(a, b)) for a in range(0, 256, 17) for b in range(0, 256, 3) if a or b
+    ]
     differ("bytes", pairs, tmp_path)
 
 
@@ -46,7 +48,10 @@ def test_a_wide_decimal_of_minus_one_unit_is_not_zero(tmp_path: Path) -> None:
     # Both halves of the 128 bits hash alike and cancelled each other.
     unit = Decimal((1, (1,), -10))
     differ("decimal37", [(Decimal(0), unit), (Decimal(1), Decimal(-1))], tmp_path)
-    halves = [Decimal((0, tuple(map(int, str(v))), -10)) for v in (7 << 64, 7, (3 << 64) + 9, (9 << 64) + 3)]
+    halves = [
+        Decimal((0, tuple(map(int, str(v))), -10))
+        for v in (7 << 64, 7, (3 << 64) + 9, (9 << 64) + 3)
+    ]
     differ("decimal37", [(halves[0], halves[1]), (halves[2], halves[3])], tmp_path)
 
 
