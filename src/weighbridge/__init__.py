@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from weighbridge import errors as errors
     from weighbridge.library import Comparison, compare, preview
 
 __version__ = "0.1.0.dev0"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from weighbridge.catalog.connections import resolve
+from weighbridge.compare.assemble import side_of
+from weighbridge.compare.match import outputs
 from weighbridge.compare.plan import make_plan
 from weighbridge.compare.request import (
     Budget,
@@ -22,11 +24,9 @@ from weighbridge.compare.request import (
 from weighbridge.compare.result import Key, NotCompared, Report, RowDiff, Side
 from weighbridge.compare.rows import all_rows, row_diffs
 from weighbridge.compare.run import Outcome, compare_sources
-from weighbridge.compare.assemble import side_of
+from weighbridge.connectors.base import Reading, Source
 from weighbridge.connectors.registry import in_window, open_source
 from weighbridge.connectors.sides import SideSpec, parse_side
-from weighbridge.connectors.base import Reading, Source
-from weighbridge.compare.match import outputs
 from weighbridge.errors import OverBudget
 from weighbridge.net.hosts import HostPolicy
 
@@ -154,7 +154,7 @@ def compare(
     wishes = {name: value for name, value in locals().items() if name in _WISHES}
     options = _options(wishes)
     return _run(
-        _sides(left, right, (left_query, right_query), options, config),
+        _sides(left, right, (left_query, right_query), options, config=config),
         options,
         progress=progress or (lambda _: None),
         stop=stop or Stop(),
@@ -163,10 +163,7 @@ def compare(
 
 
 # What a caller may wish for, beside the two sides and how to run.
-_WISHES = frozenset(
-    "key columns exclude rename where updated_column since until tolerances rules sample strategy"
-    " limit budget snapshot paranoid recheck memory".split()
-)
+_WISHES = frozenset(f.name for f in fields(Options))
 
 
 def _options(wishes: Mapping[str, Any]) -> Options:
@@ -246,6 +243,7 @@ def _sides(
     right: str,
     queries: tuple[str | None, str | None],
     options: Options,
+    *,
     config: str | None,
 ) -> tuple[SideSpec, SideSpec]:
     pair = [
@@ -272,7 +270,7 @@ def preview(left: str, right: str, **wishes: Any) -> Preview:
     for name in ("progress", "stop"):
         wishes.pop(name, None)
     options = _options(wishes)
-    specs = _sides(left, right, queries, options, config)
+    specs = _sides(left, right, queries, options, config=config)
     sources = _open(specs, options, policy)
     try:
         plan = make_plan(sources, (sources[0].shape(), sources[1].shape()), options)

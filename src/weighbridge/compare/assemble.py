@@ -22,6 +22,7 @@ from weighbridge.compare.result import (
 from weighbridge.compare.rows import sample_rows
 
 if TYPE_CHECKING:
+    from weighbridge.compare.normalise import ColumnPair
     from weighbridge.compare.plan import Plan
     from weighbridge.compare.task import Task
     from weighbridge.connectors.base import Source
@@ -32,6 +33,7 @@ def report(
     plan: Plan,
     reasons: list[str],
     warnings: list[str],
+    *,
     sampling: Sampling | None,
 ) -> Report:
     """Put the answer together; `stats` are added by `with_cost`."""
@@ -166,45 +168,31 @@ def pairs_of_duplicates(task: Task) -> int:
 def column_results(task: Task, rows: Rows) -> list[ColumnResult]:
     """Give what each pair of columns showed, keys first."""
     paired = rows.matched + rows.changed
-    found: list[ColumnResult] = []
-    for pair in task.keys:
-        found.append(
-            ColumnResult(
-                pair.left.name,
-                pair.right.name,
-                pair.left.type.declared,
-                pair.right.type.declared,
-                pair.rule,
-                pair.loses,
-                paired,
-                0,
-                100.0,
-                paired if pair.assumed else 0,
-            )  # fmt: skip
-        )
+    found = [_column(p, paired, 0, paired if p.assumed else 0) for p in task.keys]
     for i, pair in enumerate(task.values):
         differences = task.tally.differences[i]
         leaning = task.tally.depends[i]
         if pair.assumed:
             leaning = paired - differences - task.tally.equal_nulls[i]
-        match = 100.0 if not paired else 100.0 * (paired - differences) / paired
-        # Never round a difference away.
-        shown = min(round(match, 4), 99.9999) if differences else 100.0
-        found.append(
-            ColumnResult(
-                pair.left.name,
-                pair.right.name,
-                pair.left.type.declared,
-                pair.right.type.declared,
-                pair.rule,
-                pair.loses,
-                paired,
-                differences,
-                shown,
-                leaning,
-            )  # fmt: skip
-        )
+        found.append(_column(pair, paired, differences, leaning))
     return found
+
+
+def _column(pair: ColumnPair, paired: int, differences: int, leaning: int) -> ColumnResult:
+    match = 100.0 if not paired else 100.0 * (paired - differences) / paired
+    return ColumnResult(
+        name=pair.left.name,
+        right_name=pair.right.name,
+        left_type=pair.left.type.declared,
+        right_type=pair.right.type.declared,
+        rule=pair.rule,
+        loses=pair.loses,
+        compared=paired,
+        differences=differences,
+        # Never round a difference away.
+        match=min(round(match, 4), 99.9999) if differences else 100.0,
+        depends_on_rule=leaning,
+    )
 
 
 def verdict_of(rows: Rows, columns: tuple[ColumnResult, ...], sampling: Sampling | None) -> Verdict:
@@ -236,9 +224,13 @@ def explanations(task: Task, rows: Rows) -> tuple[Explanation, ...]:
 def side_of(source: Source) -> Side:
     """Describe a side for the report; its label holds no secret."""
     return Side(
-        source.label, source.traits.vendor, source.relation, source.query, source.where,
-        source.version,
-    )  # fmt: skip
+        label=source.label,
+        vendor=source.traits.vendor,
+        relation=source.relation,
+        query=source.query,
+        where=source.where,
+        version=source.version,
+    )
 
 
 def consistency_of(task: Task, side: int) -> SideConsistency:

@@ -348,9 +348,10 @@ def _telling(name: str, kind: str) -> str:
 
 def join(task: Task) -> None:
     """Join both sides here in DuckDB, without fingerprints: every value is compared."""
-    work = _Local(task)
-    del work
+    _Local(task)
     task.phase = "joining"
     for side in (0, 1):
+        task.check()
         task.arrived(side, task.workspace.scalar(f"SELECT count(*) FROM side_{side}"), 0)
+    task.check()
     compare_tables(task, ("side_0", "side_1"))

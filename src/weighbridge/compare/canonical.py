@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,8 +61,8 @@ def xml_form(text: str) -> str:
     if "<!DOCTYPE" in text or "<!ENTITY" in text:  # entities can grow without bound
         return text
     try:
-        return ElementTree.canonicalize(text, strip_text=True)
-    except ElementTree.ParseError:
+        return ET.canonicalize(text, strip_text=True)
+    except ET.ParseError:
         return text
 
 
@@ -84,7 +85,9 @@ FUNCTIONS: dict[str, Callable[[str], str]] = {
 def register_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the forms available in SQL, a whole vector at a time; NULL stays NULL."""
     for name, form in FUNCTIONS.items():
-        connection.create_function(name, _vectorised(form), ["VARCHAR"], "VARCHAR", type="arrow")
+        connection.create_function(
+            name, _vectorised(form), ["VARCHAR"], "VARCHAR", type=PythonUDFType.ARROW
+        )
 
 
 def _vectorised(form: Callable[[str], str]) -> Callable[[pa.ChunkedArray], pa.Array]:

@@ -314,10 +314,6 @@ def _bytes_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
     return read, "lower(hex({x}))", "bytes as hex or base64"
 
 
-def _verbatim(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    return "{x}", "CAST({x} AS VARCHAR)", "as text"
-
-
 def _time_of_day_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
     clock = "regexp_full_match({x}, '-?[0-9]+:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?')"
     seconds = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")

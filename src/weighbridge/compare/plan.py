@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -138,9 +139,11 @@ def choose_columns(
 ) -> tuple[list[str], list[NotCompared]]:
     """List the left names to compare, and what is left out with the reason."""
     left, right = ([c.name for c in s.columns] for s in shapes)
-    for name in (*(options.columns or ()), *options.exclude, *options.tolerances, *options.rules):
-        _known(name, [*left, *right] if name in options.exclude else left, "left")
-    for name in options.columns or ():
+    wanted = None if options.columns is None else _expanded(options.columns, left)
+    unwanted = _expanded(options.exclude, list(dict.fromkeys([*left, *right])))
+    for name in (*options.tolerances, *options.rules):
+        _known(name, left, "left")
+    for name in wanted or ():
         if name not in partners:
             raise NoSuchColumn(
                 f"The column {name!r} has no partner on the right.",
@@ -151,13 +154,27 @@ def choose_columns(
     out += [NotCompared(n, "right", "only on the right") for n in right if n not in held]
     chosen: list[str] = []
     for name in (n for n in left if n in partners):
-        if name in options.exclude or partners[name] in options.exclude:
+        if name in unwanted or partners[name] in unwanted:
             out.append(NotCompared(name, "both", "left out on request"))
-        elif options.columns is not None and name not in options.columns:
+        elif wanted is not None and name not in wanted:
             out.append(NotCompared(name, "both", "not among the columns asked for"))
         else:
             chosen.append(name)
     return chosen, out
+
+
+def _expanded(wishes: Sequence[str], names: Sequence[str]) -> list[str]:
+    """Expand names in which % stands for any letters, as data-diff's users write them."""
+    found: list[str] = []
+    for wish in wishes:
+        parts = [re.escape(part) for part in wish.split("%")]
+        matching = [n for n in names if re.fullmatch(".*".join(parts), n)]
+        if wish in names:
+            matching = [wish]
+        if not matching:
+            _known(wish, names, "left")
+        found += matching
+    return found
 
 
 def _pair(

@@ -48,10 +48,11 @@ def recheck(task: Task, reopen: Callable[[], tuple[Source, Source]]) -> list[str
             "SELECT count(*) FROM (SELECT * FROM diffs EXCEPT SELECT * FROM before)"
         )
     kept = task.workspace.scalar("SELECT count(*) FROM diffs")
-    return [
+    told = (
         f"Rechecked for up to {grace:g} s: {kept:,} of {first:,} differences stood,"
         f" {first - kept:,} were rows in flight."
-    ]
+    )
+    return [told]
 
 
 def _wait(task: Task, seconds: float) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from weighbridge.compare.result import Kind, RowDiff
+from weighbridge.connectors.sql import literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,7 +46,9 @@ def all_rows(task: Task, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]:
 
 def _columns(task: Task) -> str:
     # Moments beyond Python's calendar and zero dates go as text.
-    listed = ["kind", "changed", *(f"k{i}" for i in range(len(task.keys)))]
+    names = ", ".join(literal(p.name) for p in task.values)
+    changed = f"list_transform(changed, i -> [{names}][i + 1])" if names else "changed::VARCHAR[]"
+    listed = ["kind", f"{changed} AS changed", *(f"k{i}" for i in range(len(task.keys)))]
     for prefix, side in (("l", 0), ("r", 1)):
         for i, pair in enumerate(task.values):
             column = (pair.left, pair.right)[side]
@@ -81,7 +84,7 @@ def row_diffs(
             key={p.name: row[f"k{i}"] for i, p in enumerate(keys)},
             left=sides[0],
             right=sides[1],
-            changed=tuple(values[i].name for i in row["changed"] or ()),
+            changed=tuple(row["changed"] or ()),
         )
 
 

@@ -70,7 +70,7 @@ def compare_sources(
         warnings = list(plan.warnings)
         if options.recheck is not None:
             warnings += recheck(task, reopen)
-        report = assemble.report(task, plan, reasons, warnings, sampling)
+        report = assemble.report(task, plan, reasons, warnings, sampling=sampling)
         return Outcome(
             assemble.with_cost(report, task, time.monotonic() - started, peak()), workspace, task
         )

@@ -22,7 +22,7 @@ def choose_sample(task: Task) -> Sampling | None:
     wish = task.options.sample
     if wish is None:
         return None
-    rows = max([s.estimate().rows or 0 for s in task.sources])
+    rows = max(s.estimate().rows or 0 for s in task.sources)
     needed = math.ceil(math.log(1 - wish.confidence) / math.log(1 - wish.tolerance))
     rate = wish.rate if wish.rate is not None else (needed / rows if rows else 1.0)
     if rate >= 1.0:

@@ -48,7 +48,7 @@ class Workspace:
                 f"No temporary folder can be made: {error.strerror}.",
                 next_step="Free space, or set WEIGHBRIDGE_TMPDIR to a folder that can be written.",
             ) from None
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": f"{memory // 2**20}MB",
             "temp_directory": str(self.folder / "spill"),
             "threads": min(os.cpu_count() or 2, 8),

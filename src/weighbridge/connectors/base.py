@@ -116,14 +116,23 @@ class ChecksumQuery:
 
 
 class Source(Protocol):
-    """One relation on one connection. Not shared between threads, except `cancel`."""
+    """One relation on one connection. Not shared between threads, except `cancel`.
 
-    traits: Traits
-    label: str
-    relation: str
-    query: str | None
-    where: str | None
-    version: str | None
+    `relation` stands in a FROM of the source's SQL; `version` is the server's.
+    """
+
+    @property
+    def traits(self) -> Traits: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def relation(self) -> str: ...
+    @property
+    def query(self) -> str | None: ...
+    @property
+    def where(self) -> str | None: ...
+    @property
+    def version(self) -> str | None: ...
 
     def shape(self) -> Shape:
         """Give columns and keys. Raises NoSuchTable with near names."""

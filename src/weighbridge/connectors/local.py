@@ -20,6 +20,7 @@ from weighbridge.connectors.sql import (
     among,
     in_ranges,
     literal,
+    moment,
     no_such_table,
     nulls,
     scrub,
@@ -185,8 +186,8 @@ class LocalSource:
         return bool(row and row[0])
 
     def position(self) -> Position:
-        """Tell what the data is as of: the newest file's time of change, in nanoseconds."""
-        stamp = max((Path(p).stat().st_mtime_ns for p in self.paths()), default=0)
+        """Tell what the data is as of: the newest file's time of change."""
+        stamp = moment(max((Path(p).stat().st_mtime for p in self.paths()), default=0.0))
         return Position(True, f"files as of {stamp}", None)
 
     def native(self, column: Column) -> str:
@@ -282,16 +283,17 @@ class DuckDBSource(LocalSource):
 
     def _table(self, connection: duckdb.DuckDBPyConnection, alias: str) -> str:
         wanted = self._spec.table
+        name = wanted[-1] if wanted else ""
         schema = wanted[-2] if len(wanted) > 1 else "main"
         rows = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables"
             " WHERE table_catalog = ?",
             [alias],
         ).fetchall()
-        if (schema, wanted[-1]) not in rows:
-            known = [name if s == "main" else f"{s}.{name}" for s, name in rows]
+        if (schema, name) not in rows:
+            known = [table if s == "main" else f"{s}.{table}" for s, table in rows]
             raise no_such_table(self.label, ".".join(wanted), known)
-        return ".".join([alias, quote(schema, "duckdb"), quote(wanted[-1], "duckdb")])
+        return ".".join([alias, quote(schema, "duckdb"), quote(name, "duckdb")])
 
     def shape(self) -> Shape:
         """Give the columns, and the keys that the database enforces."""
@@ -341,7 +343,11 @@ class FileSource(LocalSource):
         path = self._spec.path or ""
         if Path(path).is_file():
             return [path]
-        found = sorted(p for p in glob.glob(path, recursive=True) if Path(p).is_file())
+        found = sorted(
+            p
+            for p in glob.glob(path, recursive=True)  # noqa: PTH207 an absolute glob is no Path.glob
+            if Path(p).is_file()
+        )
         if not found:
             raise NoSuchTable(
                 f"There is no file {path}.",

@@ -253,9 +253,9 @@ class MySQLSource:
 
     def _query_columns(self) -> Sequence[Column]:
         # The server itself says what a query's columns are: as a view that is never made.
-        import pymysql.constants.FIELD_TYPE as field  # noqa: PLC0415 an extra
+        from pymysql.constants import FIELD_TYPE  # noqa: PLC0415 an extra
 
-        names = {v: k.lower() for k, v in vars(field).items() if isinstance(v, int)}
+        names = {v: k.lower() for k, v in vars(FIELD_TYPE).items() if isinstance(v, int)}
         self._rows("SELECT 1")
         columns: list[Column] = []
         import pymysql  # noqa: PLC0415 an extra
@@ -265,7 +265,7 @@ class MySQLSource:
                 cursor.execute(f"SELECT * FROM {self.relation} LIMIT 0")
             except pymysql.MySQLError as error:
                 raise self._error(error) from None
-            result: Any = cursor._result  # noqa: SLF001 flags and charset are not public  # pyright: ignore
+            result: Any = cursor._result  # noqa: SLF001 flags and charset are not public  # pyright: ignore[reportPrivateUsage]
             for n, f in enumerate(result.fields):
                 columns.append(Column(f.name, _from_field(names.get(f.type_code, ""), f), True, n))
         return columns
@@ -362,7 +362,7 @@ class MySQLSource:
             )
             for o in reading.outputs
         ]
-        return finished(local, spool, stream.schema, outputs, self._error)
+        return finished(local, spool, stream.schema, outputs, translate=self._error)
 
     def _url(self) -> str:
         secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""

@@ -61,7 +61,7 @@ def column_type(name: str, declared: str, *, is_json: bool) -> ColumnType:
     unsigned = "unsigned" in declared
     match family:
         case "decimal":
-            return ColumnType(family, declared, precision=first or 10, scale=(numbers + [0, 0])[1])
+            return ColumnType(family, declared, precision=first or 10, scale=[*numbers, 0, 0][1])
         case "float":
             return ColumnType(family, declared, bits=32 if name == "float" else 64)
         case "timestamp" | "timestamptz" | "time":

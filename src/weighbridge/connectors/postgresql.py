@@ -231,7 +231,7 @@ class PostgresSource:
     def _query_columns(self) -> Iterator[Column]:
         cursor = self._run(f"SELECT * FROM {self.relation} LIMIT 0")
         for n, column in enumerate(cursor.description or ()):
-            modifier = column._fmod  # noqa: SLF001 psycopg has no public name for it  # pyright: ignore
+            modifier = column._fmod  # noqa: SLF001 psycopg has no public name for it  # pyright: ignore[reportPrivateUsage]
             base, kind, declared = self._rows(
                 _TYPES, (column.type_code, modifier, column.type_code)
             )[0]
@@ -410,7 +410,7 @@ class PostgresSource:
         with contextlib.suppress(Exception):  # this one may be lost while others are not
             self._control.cancel_safe(timeout=CANCEL_SECONDS)
         try:
-            info = self._conninfo | {"connect_timeout": str(CANCEL_SECONDS)}
+            info: dict[str, Any] = self._conninfo | {"connect_timeout": str(CANCEL_SECONDS)}
             with psycopg.connect(**info, autocommit=True) as other:
                 pids = self._transport.backends
                 other.execute("SELECT pg_cancel_backend(p) FROM unnest(%s::int[]) AS p", (pids,))

@@ -61,7 +61,7 @@ def column_type(typname: str, declared: str, kind: str) -> ColumnType:
     family = _FAMILIES.get(typname, "other")
     numbers = [int(n) for n in re.findall(r"\d+", declared.partition("(")[2])]
     if typname == "numeric" and numbers:
-        return ColumnType(family, declared, precision=numbers[0], scale=(numbers + [0])[1])
+        return ColumnType(family, declared, precision=numbers[0], scale=[*numbers, 0][1])
     if typname == "money":
         return ColumnType(family, declared, precision=19, scale=2, money=True)
     if family in {"time", "timetz", "timestamp", "timestamptz"}:
@@ -182,7 +182,9 @@ def chain(form: str, x: str, state: str, salt: int) -> str:
         case "timestamp" | "timestamptz":
             # The double tells instants apart to the microsecond until 2242, the folded hash after.
             seconds = f"hashfloat8extended(coalesce(date_part('epoch', {x}), {odd}.5), {state})"
-            return f"{form}_hash_extended(coalesce({x}, '2000-01-01'), {seconds})"
+            # timestamptz has a function of its own since version 18 only; the session is in UTC.
+            plain = f"{x}::timestamp" if form == "timestamptz" else x
+            return f"timestamp_hash_extended(coalesce({plain}, '2000-01-01'), {seconds})"
         case "uuid":
             null = f"'00000000-0000-4000-8000-{odd % 2**48:012x}'"
             return f"uuid_hash_extended(coalesce({x}, {null}::uuid), {state})"

@@ -83,6 +83,8 @@ def _parse_url(text: str, query: str | None, where: str | None) -> SideSpec:
             f"The side {scheme}://… names no table.",
             next_step="Add #table or #schema.table to the URL, or give a query.",
         )
+    parameters = dict(parse_qsl(url.query, keep_blank_values=True))
+    _check_parameters(scheme, parameters)
     table = table_name(unquote(fragment)) if fragment and query is None else ()
     path = unquote(url.path)
     where_it_is = f"{url.hostname or ''}{':' + str(port) if port else ''}"
@@ -100,8 +102,25 @@ def _parse_url(text: str, query: str | None, where: str | None) -> SideSpec:
         table=table,
         query=query,
         where=where,
-        parameters=dict(parse_qsl(url.query, keep_blank_values=True)),
+        parameters=parameters,
     )
+
+
+# What a URL may carry after `?`; anything else is refused: a TLS wish must not be dropped.
+PARAMETERS: dict[str, frozenset[str]] = {
+    "postgresql": frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"}),
+}
+PARAMETERS["postgres"] = PARAMETERS["postgresql"]
+
+
+def _check_parameters(scheme: str, parameters: dict[str, str]) -> None:
+    known = PARAMETERS.get(scheme, frozenset())
+    for name in parameters:
+        if name not in known:
+            raise BadArgument(
+                f"The URL parameter {name!r} is not known for {scheme}.",
+                next_step=f"Use {', '.join(sorted(known))}." if known else "Leave it out.",
+            )
 
 
 def _local_path(netloc: str, path: str) -> str:

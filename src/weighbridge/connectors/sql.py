@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,11 @@ def no_such_table(label: str, name: str, known: Sequence[str]) -> NoSuchTable:
     hints = list(dict.fromkeys([*short[:3], *near]))
     step = f"Did you mean {' or '.join(hints)}?" if hints else "Check the schema and the spelling."
     return NoSuchTable(f"There is no table or view {name} in {label}.", next_step=step)
+
+
+def moment(seconds: float) -> str:
+    """Write a file's time of change, given in seconds since 1970, as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds")
 
 
 def scrub(text: object, *secrets: str | None) -> str:

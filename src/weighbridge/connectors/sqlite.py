@@ -19,6 +19,7 @@ from weighbridge.connectors.sql import (
     in_ranges,
     literal,
     missing_extra,
+    moment,
     no_such_table,
     nulls,
     scrub,
@@ -61,6 +62,8 @@ class SQLiteSource:
         self._path = spec.path or ""
         self.query = check_query(spec.query, "sqlite") if spec.query else None
         self._readings: list[duckdb.DuckDBPyConnection] = []
+        # A stream ends with its cursor, so each is held until the end.
+        self._cursors: list[Any] = []
         self._shape: Shape | None = None
         self._connection = self._connect()
         try:
@@ -98,7 +101,7 @@ class SQLiteSource:
             with self._connection.cursor() as cursor:
                 cursor.execute(sql)
                 return list(cursor.fetchall())
-        except Exception as error:  # ADBC's tree of errors lives in an extra
+        except Exception as error:  # noqa: BLE001 ADBC's tree of errors lives in an extra
             raise self._error(error) from None
 
     def _error(self, error: Exception) -> WeighbridgeError:
@@ -145,7 +148,7 @@ class SQLiteSource:
             with self._connection.cursor() as cursor:
                 try:
                     cursor.execute(f"SELECT * FROM {self.relation} LIMIT 0")
-                except Exception as error:  # ADBC's tree of errors lives in an extra
+                except Exception as error:  # noqa: BLE001 ADBC's tree of errors lives in an extra
                     raise self._error(error) from None
                 declared = [(str(d[0]), "", False, 0) for d in cursor.description]
         kinds = self._storage([d[0] for d in declared])
@@ -193,7 +196,7 @@ class SQLiteSource:
 
     def position(self) -> Position:
         """Tell the file's time of change: one statement reads one moment."""
-        return Position(True, f"file as of {Path(self._path).stat().st_mtime_ns}", None)
+        return Position(True, f"file as of {moment(Path(self._path).stat().st_mtime)}", None)
 
     def native(self, column: Column) -> str:
         """Name the DuckDB type in which a column's values arrive."""
@@ -217,20 +220,21 @@ class SQLiteSource:
     def read(self, reading: Reading) -> pa.RecordBatchReader:
         """Stream a reading."""
         cursor = self._connection.cursor()
+        self._cursors.append(cursor)
         cursor.adbc_statement.set_options(
             **{"adbc.sqlite.query.batch_rows": str(batch_rows(len(reading.outputs)))}
         )
         try:
             cursor.execute(self.sql(reading))
             stream = cursor.fetch_record_batch()
-        except Exception as error:  # ADBC's tree of errors lives in an extra
+        except Exception as error:  # noqa: BLE001 ADBC's tree of errors lives in an extra
             raise self._error(error) from None
         local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
         outputs = [
             (o.expression.replace("{x}", f"({_finish(o)})"), o.name) for o in reading.outputs
         ]
-        return finished(local, stream, stream.schema, outputs, self._error)
+        return finished(local, stream, stream.schema, outputs, translate=self._error)
 
     def cancel(self) -> None:
         """Stop what is running."""
@@ -245,6 +249,9 @@ class SQLiteSource:
         for reading in self._readings:
             with contextlib.suppress(duckdb.Error):
                 reading.close()
+        for cursor in self._cursors:
+            with contextlib.suppress(Exception):  # it may be busy: the connection ends it
+                cursor.close()
         with contextlib.suppress(Exception):  # a reading that was cut off holds a statement
             self._connection.close()
 
@@ -255,7 +262,7 @@ def _column_type(declared: str, storage: frozenset[str]) -> ColumnType:
         return ColumnType("int", name, bits=64)
     if storage <= {"integer", "real"} and storage:
         return ColumnType("float", name, bits=64)
-    if storage == {"blob"}:
+    if storage == frozenset({"blob"}):
         return ColumnType("bytes", name)
     if not storage and "INT" in name.upper():
         return ColumnType("int", name, bits=64)

@@ -46,6 +46,7 @@ def finished(
     batches: Iterable[pa.RecordBatch],
     schema: pa.Schema,
     outputs: Sequence[tuple[str, str]],
+    *,
     translate: Callable[[Exception], WeighbridgeError],
 ) -> pa.RecordBatchReader:
     """Apply (DuckDB expression, name) outputs to batches as they arrive.

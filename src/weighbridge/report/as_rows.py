@@ -24,7 +24,7 @@ from weighbridge.report.target import Sink
 
 # At the start of a cell, or after what a spreadsheet of another locale takes for a
 # delimiter; the full-width forms are read as the narrow ones by some.
-_FORMULA = r"(^|[,;|\t\r\n\"])([=+\-@\t\r\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
+_FORMULA = r"(^|[,;|\t\r\n\"])([=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
 _ROW_GROUP = 50_000
 
 
@@ -129,7 +129,8 @@ def _without_formulas(column: pa.Array, was: pa.Array) -> pa.Array:
         return column
     if pa.types.is_decimal(was.type) or pa.types.is_duration(was.type):
         return column
-    return pc.replace_substring_regex(column, pattern=_FORMULA, replacement=r"\1'\2")
+    inert = pc.replace_substring_regex(column, pattern=_FORMULA, replacement=r"\1'\2")
+    return pc.replace_substring_regex(inert, pattern=r"^([\t\r])", replacement=r"'\1")
 
 
 def _inert(name: str) -> str:

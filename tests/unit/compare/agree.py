@@ -20,7 +20,7 @@ from tests.unit.compare.oracle import Row, Truth, plain, weigh
 from tests.unit.compare.tables import KINDS, Tables
 from weighbridge.compare import buckets, by_checksum
 from weighbridge.compare.result import RowDiff
-from weighbridge.connectors import local, mysql, sqlite, transport
+from weighbridge.connectors import local, transport
 from weighbridge.library import Comparison, compare
 
 # Sizes at which the engine's paths part, by name of the case; the usual ones are far above any test.

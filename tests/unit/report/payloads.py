@@ -70,7 +70,7 @@ _TERMINAL = [
     "\x1b]52;c;ZXZpbA==\x07",
     "\x1b[8mhidden\x1b[28m",
     "\x1b[5n\x1b[6n\x1b[c",
-    "\x1bP$q\"p\x1b\\",
+    '\x1bP$q"p\x1b\\',
     "\x1b_apc\x1b\\",
     "\x1b^pm\x1b\\",
     "\x1bc",
