@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # How many batches a side may be ahead of the other.
 AHEAD = 2
+# Differing rows that are gathered before they are matched.
+ENOUGH_WAITING = 100_000
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
 
@@ -150,11 +152,13 @@ class _Side:
 def _compare_windows(task: Task) -> None:
     task.phase = "comparing"
     sides = (_Side(task, 0), _Side(task, 1))
+    waiting = _Waiting(task)
     task.dupes_known = [True, True]
     try:
         for left, right in _windows(task, sides):
             task.check()
-            _compare_window(task, left, right)
+            _compare_window(task, waiting, left, right)
+        waiting.hand_over()
     except BaseException:
         for source in task.sources:
             source.cancel()
@@ -189,7 +193,37 @@ def _windows(
         task.check()
 
 
-def _compare_window(task: Task, left: pa.Table | None, right: pa.Table | None) -> None:
+class _Waiting:
+    """Rows that differ, gathered over windows: the matcher costs the same for few and many.
+
+    Windows hold disjoint ranges of the key, so what is unique in each is unique together.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._tables: tuple[list[pa.Table], list[pa.Table]] = ([], [])
+        self._rows = 0
+
+    def add(self, tables: Sequence[pa.Table]) -> None:
+        """Keep the differing rows of one window, and match what waits when it is enough."""
+        for held, table in zip(self._tables, tables, strict=True):
+            held.append(table)
+            self._rows += table.num_rows
+        if self._rows >= ENOUGH_WAITING:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Match what waits."""
+        if self._rows:
+            _match(self._task, [pa.concat_tables(t) for t in self._tables], unique=True)
+        for held in self._tables:
+            held.clear()
+        self._rows = 0
+
+
+def _compare_window(
+    task: Task, waiting: _Waiting, left: pa.Table | None, right: pa.Table | None
+) -> None:
     tables = [t if t is not None else _empty_like(o) for t, o in ((left, right), (right, left))]
     keys = [t.column("k0").combine_chunks().to_numpy() for t in tables]
     clean = [bool(np.all(k[1:] != k[:-1])) for k in keys]
@@ -197,12 +231,17 @@ def _compare_window(task: Task, left: pa.Table | None, right: pa.Table | None) -
         if not clean[side]:
             _note_duplicates(task, side, keys[side])
     if all(clean):
-        _compare_unique(task, tables, keys)
+        differing = _differing_rows(task, tables, keys)
+        if differing is not None:
+            waiting.add(differing)
     else:
-        _hand_over(task, tables, unique=False)
+        _match(task, tables, unique=False)
 
 
-def _compare_unique(task: Task, tables: list[pa.Table], keys: list[NDArray[np.int64]]) -> None:
+def _differing_rows(
+    task: Task, tables: list[pa.Table], keys: list[NDArray[np.int64]]
+) -> list[pa.Table] | None:
+    """Count the equal rows of two windows of unique keys, and give the others of each side."""
     if len(keys[0]) == len(keys[1]) and np.array_equal(keys[0], keys[1]):
         places: tuple[Any, Any] = (slice(None), slice(None))
         aligned = tables
@@ -219,7 +258,7 @@ def _compare_unique(task: Task, tables: list[pa.Table], keys: list[NDArray[np.in
     differs = _differs(task, aligned)
     if not differs.any() and not lone[0].any() and not lone[1].any():
         _count_equal(task, aligned[0], aligned[0].num_rows)
-        return
+        return None
     picked: list[pa.Table] = []
     for side in (0, 1):
         wanted = lone[side].copy()
@@ -228,8 +267,10 @@ def _compare_unique(task: Task, tables: list[pa.Table], keys: list[NDArray[np.in
         picked.append(tables[side].filter(pa.array(wanted)))
     _keep_base(task, tables[0])
     equal = int((~differs).sum())
-    _count_equal(task, aligned[0].filter(pa.array(~differs)), equal)
-    _hand_over(task, picked, unique=True)
+    if any(p.assumed for p in task.values):
+        aligned[0] = aligned[0].filter(pa.array(~differs))
+    _count_equal(task, aligned[0], equal)
+    return picked
 
 
 def _differs(task: Task, aligned: list[pa.Table]) -> NDArray[np.bool_]:
@@ -268,7 +309,7 @@ def _note_duplicates(task: Task, side: int, keys: NDArray[np.int64]) -> None:
     task.workspace.insert(f"dupes_{('left', 'right')[side]}", [batch])
 
 
-def _hand_over(task: Task, tables: list[pa.Table], *, unique: bool) -> None:
+def _match(task: Task, tables: list[pa.Table], *, unique: bool) -> None:
     connection = task.workspace.connection
     for name, table in zip(("window_left", "window_right"), tables, strict=True):
         connection.register(name, table)
@@ -278,6 +319,8 @@ def _hand_over(task: Task, tables: list[pa.Table], *, unique: bool) -> None:
 
 
 def _keep_base(task: Task, table: pa.Table) -> None:
+    if task.workspace.base_full:
+        return
     sample = table.take(pa.array(np.arange(0, table.num_rows, BASE_STEP)))
     task.workspace.connection.register("seen", sample)
     task.workspace.keep_base_of("seen")

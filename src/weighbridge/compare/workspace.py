@@ -40,6 +40,7 @@ class Workspace:
     ) -> None:
         self.keys = keys
         self.values = values
+        self.base_full = False
         parent = os.environ.get("WEIGHBRIDGE_TMPDIR") or None
         try:
             self.folder = Path(tempfile.mkdtemp(prefix="weighbridge-", dir=parent))
@@ -92,14 +93,14 @@ class Workspace:
 
     def keep_base_of(self, table: str) -> None:
         """Keep a sample of a table of left rows, as they stand, for the lift of slices."""
-        held = self.scalar("SELECT count(*) FROM base")
-        if held < BASE_ROWS and self.values:
+        if not self.base_full and self.values:
             listed = ", ".join(
                 f"{'n' if needs_native(p) else 'c'}{i}" for i, p in enumerate(self.values)
             )
             self.connection.execute(
                 f"INSERT INTO base SELECT {listed} FROM {table} USING SAMPLE 5000 ROWS"
             )
+            self.base_full = self.scalar("SELECT count(*) FROM base") >= BASE_ROWS
 
     def scalar(self, sql: str) -> int:
         """Run a query of one integer."""

@@ -29,7 +29,7 @@
     if (wish.kinds.length < 3) place.set("kind", wish.kinds.join(","));
     if (wish.column) place.set("column", wish.column);
     if (wish.text) place.set("text", wish.text);
-    try { history.replaceState(null, "", place.size ? `#${place}` : location.pathname + location.search); } catch { /* file: may refuse */ }
+    try { history.replaceState(null, "", place.toString() ? `#${place}` : location.pathname + location.search); } catch { /* file: may refuse */ }
   };
   const choose = (kinds, column, text) => {
     for (const box of $$("[name=kind]", rows)) box.checked = !kinds || kinds.includes(box.value);

@@ -54,8 +54,10 @@ _SCRIPTS = [
     "&#60;script&#62;alert(1)",
     "&amp;&quot;&apos;&nbsp;&NotEqualTilde;",
     "{{7*7}}${7*7}<%= 7*7 %>",
-    "jaVasCript:/*-/*`/*\\`/*'/*\"/**/(/* */oNcliCk=alert() )//%0D%0A%0d%0a//</stYle/</titLe/"
-    "</teXtarEa/</scRipt/--!>\\x3csVg/<sVg/oNloAd=alert()//>\\x3e",
+    (
+        "jaVasCript:/*-/*`/*\\`/*'/*\"/**/(/* */oNcliCk=alert() )//%0D%0A%0d%0a//</stYle/</titLe/"
+        "</teXtarEa/</scRipt/--!>\\x3csVg/<sVg/oNloAd=alert()//>\\x3e"
+    ),
     "<x contenteditable onblur=alert(1)>lose focus</x>",
     "\uff1cscript\uff1ealert(1)\uff1c/script\uff1e",
     "+ADw-script+AD4-alert(1)+ADw-/script+AD4-",

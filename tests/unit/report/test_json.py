@@ -91,7 +91,7 @@ def test_the_schema_explains_every_field() -> None:
         return found
 
     assert bare(SCHEMA) == []
-    assert result.VERDICT_VERSION == SCHEMA["properties"]["version"]["const"]
+    assert SCHEMA["properties"]["version"]["const"] == result.VERDICT_VERSION
 
 
 def test_ndjson_is_one_row_diff_a_line() -> None:

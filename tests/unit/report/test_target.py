@@ -25,12 +25,17 @@ class Screen(io.BytesIO):
         return True
 
 
+def write_half(place: Path, error: Exception) -> None:
+    with opened(place) as stream:
+        stream.write(b"half")
+        raise error
+
+
 def test_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
     place = tmp_path / "report.html"
     place.write_text("old")
-    with pytest.raises(RuntimeError), opened(place) as stream:
-        stream.write(b"half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        write_half(place, RuntimeError())
     assert place.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
@@ -60,9 +65,8 @@ def test_no_such_folder_is_said(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SpillFull), opened(tmp_path / "a") as stream:
-        stream.write(b"x")
-        raise OSError(errno.ENOSPC, "full")
+    with pytest.raises(SpillFull):
+        write_half(tmp_path / "a", OSError(errno.ENOSPC, "full"))
     assert list(tmp_path.iterdir()) == []
 
 
