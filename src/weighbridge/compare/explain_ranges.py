@@ -193,7 +193,7 @@ def _run_told(
     many = "one run" if len(runs) == 1 else f"{len(runs)} runs"
     meaning = _MEANING[group.kind]
     if step > 1:
-        edge = ": one at each page's edge" if group.kind != "changed" else ""
+        edge = ": one at each page's edge" if group.kind != "changed" and step >= 100 else ""
         meaning = f" in steps of {step:,}{edge}"
     detail: dict[str, Any] = {"slice": "key_run", "runs": [list(r) for r in runs], "step": step}
     return Explanation(

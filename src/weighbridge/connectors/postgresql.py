@@ -110,7 +110,7 @@ class PostgresSource:
         self._control = self._connect()
         self._transport = Transport("postgres_scanner", "postgres", self._secrets())
         try:
-            self.version = str(self._control.info.server_version)
+            self.version = self._control.info.parameter_status("server_version")
             self._snapshot = self._begin() if snapshot else None
             self.relation = self._relation()
             self._transport.attach(_libpq(self._conninfo))

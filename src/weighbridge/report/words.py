@@ -340,7 +340,8 @@ def explanation_words(explanation: Explanation) -> str:
     rows = (
         f"{number(explanation.support)} of {number(explanation.of)} {KIND_WORDS[explanation.rows]}"
     )
-    lift = f", {explanation.lift:.3g} × as common as among all rows" if explanation.lift else ""
+    told = explanation.lift is None or "lift" in text
+    lift = "" if told else f", {explanation.lift:,.1f} × as common as among all rows"
     return f"{text} ({rows}{lift})"
 
 
