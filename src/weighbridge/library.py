@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -230,12 +231,18 @@ def _alarm(options: Options, stop: Stop) -> threading.Timer | None:
 def _open(
     specs: tuple[SideSpec, SideSpec], options: Options, policy: HostPolicy
 ) -> tuple[Source, Source]:
-    first = open_source(specs[0], policy, snapshot=options.snapshot)
-    try:
-        return first, open_source(specs[1], policy, snapshot=options.snapshot)
-    except BaseException:
-        first.close()
-        raise
+    """Connect to both sides at once; the first one's error counts if both fail."""
+    with ThreadPoolExecutor(2, thread_name_prefix="open") as pool:
+        opening = [
+            pool.submit(open_source, spec, policy, snapshot=options.snapshot) for spec in specs
+        ]
+    failed = [f.exception() for f in opening]
+    if any(failed):
+        for future in opening:
+            if future.exception() is None:
+                future.result().close()
+        raise next(error for error in failed if error is not None)
+    return opening[0].result(), opening[1].result()
 
 
 def _sides(

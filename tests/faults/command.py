@@ -21,7 +21,7 @@ from tests.servers.postgres import PASSWORD
 
 COMMAND = Path(sys.executable).with_name("weighbridge")
 # A command that has not ended by then hangs.
-PATIENCE = 60.0
+PATIENCE = 40.0
 BLAMES = (
     "you: the request",
     "the connection or the other system",

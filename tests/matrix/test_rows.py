@@ -76,7 +76,6 @@ SITUATIONS = (
     Situation("S22", ("k", "v"), (("a", 1), ("a ", 2)), (("a", 1), ("a ", 2)), (2, 0, 0, 0)),
     Situation("S22 one", ("k", "v"), (("a", 1), ("a ", 2)), (("a", 1),), (1, 1, 0, 0)),
 )  # fmt: skip
-FIT = {"auto": None, "stream": None, "paranoid": None, "checksum": None, "join": None}
 
 
 def kinds(situation: Situation, engine: str) -> list[str]:
@@ -125,8 +124,7 @@ def check(situation: Situation, report: Report) -> None:
 
 PAIRS = [
     *((REFERENCE, e) for e in VENDORS),
-    *((e, e) for e in VENDORS if e not in {REFERENCE, "csv"}),
-    ("csv", REFERENCE),
+    *((e, e) for e in VENDORS if e not in {REFERENCE, "csv", "parquet"}),
 ]
 
 
@@ -140,11 +138,12 @@ def test_situation(engines: Engines, pair: tuple[str, str], situation: Situation
         make(engines, engine, situation, side, f"rows_{number}_{side}_{'_'.join(pair)}")
         for side, engine in enumerate(pair)
     ]
-    strategies = VENDORS[pair[0]].strategies if pair[0] == pair[1] else ("auto",)
+    # Between engines there is one way; within one, `auto` is one of the others.
+    strategies = VENDORS[pair[0]].strategies[1:] if pair[0] == pair[1] else ("auto",)
     for strategy in strategies:
         with compare(*sides, key=situation.key, strategy=strategy) as found:  # pyright: ignore[reportArgumentType]
             check(situation, found.report)
-    if pair[0] == pair[1]:
+    if pair == (REFERENCE, REFERENCE):
         with compare(*sides, key=situation.key, paranoid=True) as found:
             check(situation, found.report)
 
@@ -247,6 +246,23 @@ def test_large_values_are_compared(engines: Engines) -> None:
     for side, verdict in zip(right, ("identical", "different"), strict=True):
         with compare(left, side, key="k") as found:
             assert found.report.verdict == verdict
+
+
+def test_bytes_among_texts_are_not_their_digits(engines: Engines) -> None:
+    """SQLite's columns hold any type: x'6162' is not '6162', nor 2^53 + 1 the double 2^53."""
+    columns = [("k", "INTEGER PRIMARY KEY"), ("v", ""), ("n", "")]
+    rows = [["1", "x'6162'", "9007199254740993"], ["2", "'x'", "0.5"]]
+    others = [["1", "'6162'", "9007199254740992"], ["2", "'x'", "0.5"]]
+    left, right = (
+        engines.make("sqlite", name, columns, given)
+        for name, given in (("mixed_l", rows), ("mixed_r", others))
+    )
+    with compare(left, right, key="k") as found:
+        assert [(c.name, c.differences) for c in found.report.columns] == [
+            ("k", 0),
+            ("v", 1),
+            ("n", 1),
+        ]
 
 
 def fill(engines: Engines, table: str, statement: str) -> None:

@@ -50,6 +50,10 @@ _FINISH = {
 }
 
 
+# Doubles hold every integer up to here.
+_EXACT = 2**53
+
+
 class SQLiteSource:
     """One table, view or query of a SQLite file, opened read-only, in one read transaction."""
 
@@ -171,11 +175,22 @@ class SQLiteSource:
             for n in names
             for kind in ("integer", "real", "text", "blob")
         )
-        row = self._rows(f"SELECT {counted} FROM {self.relation}")[0]
-        kinds = ("integer", "real", "text", "blob")
+        # Beside doubles an integer becomes one, which not every integer survives.
+        wide = ", ".join(
+            f"max(typeof({n}) = 'integer' AND ({n} > {_EXACT} OR {n} < -{_EXACT}))"
+            for n in (quote(n, "sqlite") for n in names)
+        )
+        row = self._rows(f"SELECT {counted}, {wide} FROM {self.relation}")[0]
+        kinds = ("integer", "real", "text", "blob", "wide")
         return [
-            frozenset(k for k, seen in zip(kinds, row[i : i + 4], strict=True) if seen)
-            for i in range(0, len(row), 4)
+            frozenset(
+                k
+                for k, seen in zip(
+                    kinds, (*row[4 * i : 4 * i + 4], row[4 * len(names) + i]), strict=True
+                )
+                if seen
+            )
+            for i in range(len(names))
         ]
 
     def estimate(self) -> Estimate:
@@ -204,7 +219,7 @@ class SQLiteSource:
 
     def sql(self, reading: Reading) -> str:
         """Give the SELECT of a reading: every value leaves as text, which ADBC keeps whole."""
-        columns = [(_wire(quote(o.column.name, "sqlite")), o.name) for o in reading.outputs]
+        columns = [(_wire(o.column), o.name) for o in reading.outputs]
         conditions = [self.where] if self.where else []
         names = [quote(c.name, "sqlite") for c in reading.keys]
         if reading.key_nulls is not None:
@@ -258,7 +273,7 @@ class SQLiteSource:
 
 def _column_type(declared: str, storage: frozenset[str]) -> ColumnType:
     name = declared or "none"
-    if storage <= {"integer"} and storage:
+    if storage <= {"integer", "wide"} and storage:
         return ColumnType("int", name, bits=64)
     if storage <= {"integer", "real"} and storage:
         return ColumnType("float", name, bits=64)
@@ -269,10 +284,18 @@ def _column_type(declared: str, storage: frozenset[str]) -> ColumnType:
     return ColumnType("text", name)
 
 
-def _wire(name: str) -> str:
+def _wire(column: Column) -> str:
+    name = quote(column.name, "sqlite")
+    blob = f"hex({name})"
+    value = f"CAST({name} AS TEXT)"
+    if column.type.family == "text":
+        # Bytes among texts must not look like the text of their digits: a control character
+        # leads them, and is doubled in front of a text that begins with it.
+        blob = f"char(31) || 'x' || {blob}"
+        value = f"CASE WHEN {name} >= char(31) AND {name} < char(32) THEN char(31) || {value} ELSE {value} END"
     return (
         f"CASE typeof({name}) WHEN 'real' THEN printf('%!.17g', {name})"
-        f" WHEN 'blob' THEN hex({name}) ELSE CAST({name} AS TEXT) END"
+        f" WHEN 'blob' THEN {blob} ELSE {value} END"
     )
 
 

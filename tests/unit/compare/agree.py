@@ -251,7 +251,7 @@ def _value(value: Any, kind: str) -> Any:
     if isinstance(value, str) and kind.startswith("decimal"):
         return Decimal(value)
     if kind == "bool":
-        return str(bool(value))
+        return str(value in {True, "true", "1"})
     if isinstance(value, str) and kind == "date":
         return date.fromisoformat(value.removesuffix(" 00:00:00"))
     if isinstance(value, str) and kind == "timestamp":

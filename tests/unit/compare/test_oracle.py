@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,17 @@ def test_every_sampled_difference_is_one(edits: tuple[str, ...], tmp_path: Path)
         assert 0 < found.report.rows.left < 300
         expected = "different" if seen else "no_difference_in_sample"
         assert found.report.verdict == expected
+
+
+def test_a_key_that_is_named_like_a_value_on_its_way(tmp_path: Path) -> None:
+    for name, moved in (("left", 0), ("right", 1)):
+        duckdb.sql(
+            f"COPY (SELECT i AS c0, CAST((i * 7 + {moved}) % 100 AS INTEGER) AS v FROM range(100) t(i))"
+            f" TO '{tmp_path}/{name}.parquet'"
+        )
+    sides = (f"{tmp_path}/left.parquet", f"{tmp_path}/right.parquet")
+    with in_key_order(), tuned("small"), compare(*sides, key="c0", strategy="stream") as found:
+        assert found.report.rows.changed == 100
 
 
 def test_the_oracle_itself() -> None:

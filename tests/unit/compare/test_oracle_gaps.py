@@ -5,13 +5,11 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from tests.unit.compare.agree import agree, as_parquet, as_sqlite, in_key_order, tuned
+from tests.unit.compare.agree import agree, as_parquet, as_sqlite, tuned
 from tests.unit.compare.oracle import Row
 from tests.unit.compare.tables import Tables
-from weighbridge.library import compare
 
 
 @pytest.mark.xfail(strict=True, reason="rows._value: abs() rounds to 28 digits")
@@ -19,18 +17,6 @@ def test_a_wide_decimal_is_not_shown_as_nan(tmp_path: Path) -> None:
     value = Decimal((0, (9,) * 37, -10))
     tables = Tables(("bigint", "decimal37"), 1, [(1, value)], [(1, None)])
     agree(tables, as_parquet(tables, tmp_path))
-
-
-@pytest.mark.xfail(strict=True, reason="sql.select: ORDER BY takes the output of that name")
-def test_a_key_that_is_named_like_a_value_on_its_way(tmp_path: Path) -> None:
-    for name, moved in (("left", 0), ("right", 1)):
-        duckdb.sql(
-            f"COPY (SELECT i AS c0, CAST((i * 7 + {moved}) % 100 AS INTEGER) AS v FROM range(100) t(i))"
-            f" TO '{tmp_path}/{name}.parquet'"
-        )
-    sides = (f"{tmp_path}/left.parquet", f"{tmp_path}/right.parquet")
-    with in_key_order(), tuned("small"), compare(*sides, key="c0", strategy="stream") as found:
-        assert found.report.rows.changed == 100
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
