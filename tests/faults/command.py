@@ -8,13 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
+import pymysql
 
 from tests.servers import mariadb
 from tests.servers.postgres import PASSWORD
@@ -166,17 +167,8 @@ def assert_quiet(url: str, seconds: float = 5) -> None:
         time.sleep(0.05)
 
 
-def side(url: str, table: str) -> str:
-    """Name a table of a server of ours as a side."""
-    return f"{url}#{table}"
-
-
-@contextmanager
-def password_in_environment(url: str, name: str) -> Iterator[Mapping[str, str]]:
-    """Give the environment in which `NAME:table` means the server."""
-    yield {f"WEIGHBRIDGE_CONNECTION_{name.upper()}": url}
-
-
-def rows_of(words: Sequence[object]) -> str:
-    """Write a list of values as SQL rows of one column each."""
-    return ", ".join(f"({word})" for word in words)
+def end_sessions(url: str) -> None:
+    """End what a killed command left on MariaDB, which would hold up the end of the database."""
+    for row in sessions(url):
+        with suppress(pymysql.MySQLError):  # it ended by itself
+            run_sql(url, f"kill {row[0]}")

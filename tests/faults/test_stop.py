@@ -17,6 +17,7 @@ from tests import servers
 from tests.faults.command import (
     assert_quiet,
     diff,
+    end_sessions,
     finish,
     run_sql,
     start,
@@ -45,12 +46,16 @@ def urls(postgres: str, mariadb: str) -> Iterator[tuple[str, str]]:
                 slow,
             )
         yield left, right
+        end_sessions(right)
 
 
 def _interrupt(process: subprocess.Popen[str], number: signal.Signals) -> tuple[str, float]:
     began = time.monotonic()
     process.send_signal(number)
-    _, err = finish(process, 15)
+    try:
+        _, err = finish(process, 12)
+    finally:
+        process.kill()
     return err, time.monotonic() - began
 
 
@@ -92,6 +97,13 @@ def test_signal_while_two_postgres_hash(urls: tuple[str, str], tmp_path: Path) -
     assert process.returncode == 130, err
     assert seconds < 5
     assert_quiet(urls[0])
+
+
+@pytest.fixture(autouse=True)
+def no_leftovers(urls: tuple[str, str]) -> Iterator[None]:
+    """Keep what one test left running from being blamed on the next."""
+    yield
+    end_sessions(urls[1])
 
 
 def test_timeout(urls: tuple[str, str]) -> None:

@@ -20,7 +20,16 @@ from hypothesis import strategies as st
 from tests.servers import mariadb as mariadb_tools
 from tests.unit.compare.agree import SQLITE_TYPES, TUNINGS, agree, as_parquet, as_sqlite, tuned
 from tests.unit.compare.oracle import Row
-from tests.unit.compare.tables import ALL_KINDS, KINDS, Recipe, Tables, make_tables, recipes
+from tests.unit.compare.tables import (
+    ALL_KINDS,
+    HIGH,
+    KINDS,
+    LOW,
+    Recipe,
+    Tables,
+    make_tables,
+    recipes,
+)
 
 # Hypothesis runs many examples on one database: each makes tables of its own and drops them.
 SHARED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -173,6 +182,22 @@ def test_postgres_and_parquet(
     tables = make_tables(recipe)
     with on_postgres(fresh_postgres, tables, tables.left, index) as left, tuned(tuning):
         agree(tables, (left, as_parquet(tables, tmp_path)[1]), strategy=strategy)
+
+
+@pytest.mark.parametrize("tuning", sorted(TUNINGS))
+@pytest.mark.parametrize("ids", [[LOW, HIGH], [-5, HIGH - 3], [LOW, -7], [LOW, HIGH, *range(60)]])
+def test_buckets_at_the_ends_of_int64(fresh_postgres: str, ids: list[int], tuning: str) -> None:
+    # Ranges of a bucket that ended past int64 were refused by the server.
+    left: list[Row] = [(key, "a") for key in ids]
+    tables = Tables(("bigint", "text"), 1, left, [(key, "b") for key in ids])
+    with (
+        on_postgres(fresh_postgres, tables, tables.left, "primary") as a,
+        on_postgres(fresh_postgres, tables, tables.right, "primary") as b,
+        tuned(tuning),
+    ):
+        with psycopg.connect(fresh_postgres) as connection:
+            connection.execute("ANALYZE")
+        agree(tables, (a, b), strategy="checksum")
 
 
 # What the servers' own hashes forget ---------------------------------------------------------

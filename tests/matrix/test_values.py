@@ -8,6 +8,7 @@ import pytest
 
 from tests.matrix.case import DIFFERENT, LISTED, Case
 from tests.matrix.engines import CASES, VENDORS, Engines, Placement, placements
+from tests.matrix.page import PAGE, page
 
 
 def _matrix() -> Iterator[object]:
@@ -61,3 +62,7 @@ def test_each_case_has_an_id_of_its_own() -> None:
 def test_each_case_runs_somewhere() -> None:
     idle = [c.id for c in CASES if not any(p.fits(c) for p in placements())]
     assert idle == []
+
+
+def test_the_page_shows_these_cases() -> None:
+    assert PAGE.read_text() == page(), "next: python -m tests.matrix.page"

@@ -25,14 +25,23 @@ def choose_grouping(task: Task, side: int, rows: int, span: tuple[int, int] | No
     `span` holds the lowest and highest key of both sides; None groups by a hash of the key.
     """
     hashed = tuple(Hashed((p.left, p.right)[side], p.form or "") for p in task.keys)
-    if span is None:
+    shift = None if span is None else _choose_shift(task, rows, span)
+    if shift is None:
         count = 2 ** max(0, math.ceil(math.log2(max(1, rows / ROWS_PER_BUCKET))))
         return Grouping(hashed, count=count)
+    bitmap = shift == BITMAP_SHIFT and not all(task.unique)
+    return Grouping(hashed, shift=shift, bitmap=bitmap)
+
+
+def _choose_shift(task: Task, rows: int, span: tuple[int, int]) -> int | None:
+    """Choose how many low bits of the key a bucket overlooks; None if it would end past int64."""
     width = max(1.0, (span[1] - span[0] + 1) / max(1, rows))
     shift = max(0, round(math.log2(ROWS_PER_BUCKET * width)))
     if not all(task.unique) and 16 * width <= 2**BITMAP_SHIFT:
-        return Grouping(hashed, shift=BITMAP_SHIFT, bitmap=True)
-    return Grouping(hashed, shift=shift)
+        shift = BITMAP_SHIFT
+    # Servers shift by at most 63, and the ranges of `bucket_ranges` are int64 with an open end.
+    shift = min(shift, 62)
+    return shift if ((span[1] >> shift) + 1) << shift < 2**63 else None
 
 
 def other_side(grouping: Grouping, task: Task, side: int) -> Grouping:

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 # How many batches a side may be ahead of the other.
 AHEAD = 2
-# Differing rows that are gathered before they are matched.
-ENOUGH_WAITING = 100_000
+# Differing rows, of both sides, that are gathered before they are matched: enough for DuckDB to
+# write them to its file at once, and not to its log first.
+ENOUGH_WAITING = 300_000
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
 

@@ -258,7 +258,17 @@ def _float_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
     # A single travels as a double; its text has the digits of a single. -0.0 equals 0.0.
     size = "FLOAT" if kind.bits == 32 else "DOUBLE"
     read = f"coalesce(CAST(try_cast({{x}} AS {size}) + 0 AS VARCHAR), {{x}})"
-    return read, f"CAST(CAST({{x}} AS {size}) + 0 AS VARCHAR)", "double as text"
+    typed = f"CAST(CAST({{x}} AS {size}) + 0 AS VARCHAR)"
+    if size == "DOUBLE":
+        # From 2^53 on, texts of several integers read as one double: digit by digit there.
+        wide = "abs(try_cast({x} AS DOUBLE)) >= 9007199254740992"
+        digits = "regexp_full_match({x}, '-?[1-9][0-9]{15,36}([.]0*)?')"
+        read = f"CASE WHEN {digits} AND {wide} THEN regexp_replace({{x}}, '[.]0*$', '') ELSE {read} END"
+        whole = "{x} = trunc({x}) AND abs({x}) >= 9007199254740992 AND abs({x}) < 1e37"
+        typed = (
+            f"CASE WHEN {whole} THEN CAST(CAST({{x}} AS DECIMAL(38,0)) AS VARCHAR) ELSE {typed} END"
+        )
+    return read, typed, "double as text"
 
 
 def _bool_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:

@@ -56,6 +56,8 @@ class Workspace:
             "preserve_insertion_order": False,
         }
         self.connection = duckdb.connect(str(self.folder / "work.duckdb"), config=config)
+        # What is written here is read once or twice: compressing it costs more than it saves.
+        self.connection.execute("PRAGMA force_compression = 'uncompressed'")
         register_functions(self.connection)
         self._create(natives)
 

@@ -51,7 +51,7 @@ SESSION = (
     "SET SESSION time_zone = '+00:00'",
     "SET SESSION sql_mode = ''",
     "SET SESSION lock_wait_timeout = 30",
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
     "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
 )
 _AUTH_CODES = {1044, 1045, 1130, 1698}
@@ -194,7 +194,8 @@ class MySQLSource:
         text = scrub(error.args[-1] if error.args else error, self._spec.password)
         code = error.args[0] if error.args else 0
         low = text.lower()
-        if "interrupted" in low or code == 1317:
+        timed = "max_statement_time" in low or "maximum statement execution time" in low
+        if not timed and ("interrupted" in low or code == 1317):
             return Cancelled(
                 f"A query on {self.label} was cancelled.", next_step="Run it again when you like."
             )
@@ -205,7 +206,13 @@ class MySQLSource:
                 f"The connection to {self.label} was lost: {text}.",
                 next_step="Check the server and the network, then run the diff again.",
             )
-        if self.where is not None or getattr(self, "query", None) is not None:
+        if timed:
+            return QueryFailed(
+                f"{self.label} stopped a query: {text}.",
+                next_step="Raise max_statement_time (MySQL: max_execution_time) for the user, or"
+                " narrow the diff with --where.",
+            )
+        if self.where is not None or self.query is not None:
             return BadQuery(
                 f"{self.label} does not accept the query or filter: {text}.",
                 next_step="Try the same SQL in the mariadb client and correct it.",
@@ -345,7 +352,7 @@ class MySQLSource:
                 self.sql(reading),
                 return_type="arrow_stream",
                 batch_size=batch_rows(len(reading.outputs)),
-                pre_execution_query=list(SESSION if self._snapshot else SESSION[:3]),
+                pre_execution_query=list(SESSION if self._snapshot else SESSION[:-1]),
             )
         except RuntimeError as error:
             raise self._error(error) from None

@@ -105,8 +105,11 @@ class Spool:
                     break
             yield batch
         self.close()
-        if self.error is not None:
+        if isinstance(self.error, Exception):
             raise self.error
+        if self.error is not None:
+            # A panic of connectorx is no Exception: left as it is, it would pass every handler.
+            raise RuntimeError(str(self.error)) from None
 
     def _read(self) -> pa.RecordBatch:
         start, size = self._filed.popleft()

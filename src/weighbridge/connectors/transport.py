@@ -142,6 +142,11 @@ class Transport:
         text = scrub(error, *self._secrets)
         if isinstance(error, duckdb.InterruptException) or "user request" in text:
             return Cancelled("A query was cancelled.", next_step="Run it again when you like.")
+        if "statement timeout" in text:
+            return QueryFailed(
+                f"The server stopped a query: {text}.",
+                next_step="Raise the role's statement_timeout, or narrow the diff with --where.",
+            )
         lost = ("server closed", "connection", "terminating", "SSL", "broken pipe")
         if any(word.lower() in text.lower() for word in lost):
             return ConnectionLost(
