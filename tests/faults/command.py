@@ -68,9 +68,7 @@ class Ran:
         return self
 
 
-def diff(
-    *words: str, environ: Mapping[str, str] | None = None, folder: Path | None = None
-) -> Ran:
+def diff(*words: str, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Ran:
     """Run `weighbridge diff`, with an empty folder for temporary files."""
     with tempfile.TemporaryDirectory(prefix="wb-faults-", dir=folder) as own:
         began = time.monotonic()

@@ -29,11 +29,12 @@ def urls(postgres: str, mariadb: str) -> Iterator[dict[str, str]]:
         run_sql(
             left,
             create,
-            "insert into t select i, repeat(md5(i::text), 4)"
-            f" from generate_series(1, {ROWS}) i",
+            f"insert into t select i, repeat(md5(i::text), 4) from generate_series(1, {ROWS}) i",
             "analyze t",
         )
-        run_sql(right, create, f"insert into t select seq, repeat(md5(seq), 4) from seq_1_to_{ROWS}")
+        run_sql(
+            right, create, f"insert into t select seq, repeat(md5(seq), 4) from seq_1_to_{ROWS}"
+        )
         yield {"postgresql": left, "mysql": right}
 
 

@@ -58,7 +58,7 @@ def _run(pair: tuple[Path, Path], folder: Path, limit: int | None = None) -> Ran
         capture_output=True,
         text=True,
         timeout=100,
-        preexec_fn=preexec,  # noqa: PLW1509 it only sets a limit
+        preexec_fn=preexec,
         check=False,
     )
     left = tuple(p.name for p in folder.rglob("*"))

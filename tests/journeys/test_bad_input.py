@@ -161,15 +161,13 @@ def _write_files(folder: Path) -> None:
         (folder / name).write_text(text)
     (folder / "binary.csv").write_bytes(random.Random(1).randbytes(5000))
     whole = folder / "whole.parquet"
-    duckdb.sql(
-        "select range as id, md5(range::varchar) as name from range(200000)"
-    ).write_parquet(str(whole), row_group_size=20_000)
+    duckdb.sql("select range as id, md5(range::varchar) as name from range(200000)").write_parquet(
+        str(whole), row_group_size=20_000
+    )
     body = whole.read_bytes()
     (folder / "cut.parquet").write_bytes(body[: len(body) // 2])
     third = len(body) // 3
-    (folder / "holed.parquet").write_bytes(
-        body[:third] + bytes(third) + body[2 * third :]
-    )
+    (folder / "holed.parquet").write_bytes(body[:third] + bytes(third) + body[2 * third :])
     with duckdb.connect(str(folder / "good.duckdb")) as duck:
         duck.execute("create table customers (id int, name text)")
     lite = sqlite3.connect(folder / "good.sqlite")

@@ -13,6 +13,7 @@ from weighbridge.cli.engine import Engine
 from weighbridge.cli.faults import as_ours, clean, report_error
 from weighbridge.cli.flags import AllFlags
 from weighbridge.cli.plan_text import plan_json, plan_text
+from weighbridge.cli.memory import give_memory_back
 from weighbridge.cli.progress import ProgressLine
 from weighbridge.cli.request import Request, understand
 from weighbridge.cli.surroundings import Surroundings
@@ -31,6 +32,8 @@ def diff(flags: AllFlags, engine: Engine, around: Surroundings) -> int:
             for note in request.notes:
                 around.say(f"weighbridge: note: {note}")
         line = ProgressLine(around.stderr, quiet=request.delivery.quiet, clock=around.clock)
+
+        give_memory_back()
 
         def work(stop: Stop) -> int:
             if flags.explain:

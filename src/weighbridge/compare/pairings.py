@@ -6,11 +6,11 @@ so it can equal nothing but itself. IDs are those of the cases in the tests.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from weighbridge.types.columns import NO_DATE, ColumnType
+from weighbridge.compare.readings import READINGS, SECONDS, digits_of, not_a_number, number_text
+from weighbridge.types.columns import ColumnType
 
 Types = tuple[ColumnType, ColumnType]
 Natives = tuple[str, str]
@@ -104,22 +104,6 @@ def _float(types: Types, _natives: Natives) -> Pairing:
     return Pairing("exact (-0.0 equals 0.0)", ("{x}", "{x}"), "float")
 
 
-def _digits(native: str) -> tuple[int, int] | None:
-    if native == "BIGINT":
-        return 19, 0
-    found = re.fullmatch(r"DECIMAL\((\d+),(\d+)\)", native)
-    return (int(found[1]) - int(found[2]), int(found[2])) if found else None
-
-
-def _not_a_number(kind: ColumnType, native: str) -> int | None:
-    # A source that needs a number for NaN travels with one digit more than it declares.
-    digits = _digits(native)
-    if kind.family != "decimal" or digits is None or kind.precision is None:
-        return None
-    declared = kind.precision - (kind.scale or 0)
-    return declared if digits[0] > declared else None
-
-
 def _number(types: Types, natives: Natives) -> Pairing:
     pairing = _exact_number(types, natives)
     if types[0].money == types[1].money:
@@ -128,9 +112,9 @@ def _number(types: Types, natives: Natives) -> Pairing:
 
 
 def _exact_number(types: Types, natives: Natives) -> Pairing:
-    digits = [_digits(n) for n in natives]
+    digits = [digits_of(n) for n in natives]
     if natives[0] == natives[1] and digits[0] is not None:
-        same = [_not_a_number(t, n) for t, n in zip(types, natives, strict=True)]
+        same = [not_a_number(t, n) for t, n in zip(types, natives, strict=True)]
         if same[0] == same[1]:
             return Pairing("exact", ("{x}", "{x}"), "number")
     if digits[0] and digits[1]:
@@ -140,28 +124,17 @@ def _exact_number(types: Types, natives: Natives) -> Pairing:
             target = f"DECIMAL({whole + scale},{scale})"
             casts = [_decimal(t, n, target, whole) for t, n in zip(types, natives, strict=True)]
             return Pairing("exact", (casts[0], casts[1]), "number")
-    texts = [_number_text(t, n) for t, n in zip(types, natives, strict=True)]
+    texts = [number_text(t, n) for t, n in zip(types, natives, strict=True)]
     return Pairing("exact", (texts[0], texts[1]), "text")
 
 
 def _decimal(kind: ColumnType, native: str, target: str, whole: int) -> str:
-    nan = _not_a_number(kind, native)
+    nan = not_a_number(kind, native)
     plain = f"CAST({{x}} AS {target})"
     if nan is None:
         return plain
     stands = f"CAST('1{'0' * (whole - 1)}' AS {target})"
     return f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN {stands} ELSE {plain} END"
-
-
-def _number_text(kind: ColumnType, native: str) -> str:
-    """Write a number as plain digits: no exponent, no trailing zeros, no minus zero."""
-    text = "{x}" if native == "VARCHAR" else "CAST({x} AS VARCHAR)"
-    bare = f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
-    bare = f"CASE WHEN {bare} = '-0' THEN '0' ELSE {bare} END"
-    nan = _not_a_number(kind, native)
-    if nan is None:
-        return bare
-    return f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN 'NaN' ELSE {bare} END"
 
 
 def _float_and_exact(types: Types, natives: Natives) -> Pairing:
@@ -174,7 +147,7 @@ def _float_and_exact(types: Types, natives: Natives) -> Pairing:
 
 
 def _as_double(kind: ColumnType, native: str) -> str:
-    nan = _not_a_number(kind, native)
+    nan = not_a_number(kind, native)
     plain = "CAST({x} AS DOUBLE)"
     if nan is None:
         return plain
@@ -212,148 +185,16 @@ def _bool_and_bit(types: Types, _natives: Natives) -> Pairing:
     return Pairing("true is 1", (guarded[0], guarded[1]), "text")
 
 
-_SECONDS = (
-    "(CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END * CAST(round("
-    "(CAST(split_part(ltrim({x}, '-'), ':', 1) AS DOUBLE) * 3600"
-    " + CAST(split_part({x}, ':', 2) AS DOUBLE) * 60"
-    " + CAST(split_part({x}, ':', 3) AS DOUBLE)) * 1000000) AS BIGINT))"
-)
-
-
 # A text beside a typed column: compared as text, the typed value written plainly ------------
-
-_TRUE = "'t','true','y','yes','1','on'"
-_FALSE = "'f','false','n','no','0','off'"
 
 
 def _with_text(types: Types, natives: Natives) -> Pairing:
     index = 0 if types[0].family != "text" else 1
     typed, text = types[index], types[1 - index]
-    from_text, from_typed, rule = _READINGS[typed.family](typed, natives[index])
+    from_text, from_typed, rule = READINGS[typed.family](typed, natives[index])
     strict = (from_typed, from_text) if index == 0 else (from_text, from_typed)
     assumed = not (typed.family == "uuid" or text.loose)
     return Pairing(rule, strict, "text", None if text.loose else rule, assumed=assumed)
-
-
-def _int_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    read = "{x}"
-    if kind.declared.startswith("tinyint(1)"):  # a boolean, which others write as a word
-        read = (
-            f"CASE WHEN lower({{x}}) IN ({_TRUE}) THEN '1'"
-            f" WHEN lower({{x}}) IN ({_FALSE}) THEN '0' ELSE {{x}} END"
-        )
-    return read, "CAST({x} AS VARCHAR)", "int as text"
-
-
-def _decimal_text(kind: ColumnType, native: str) -> tuple[str, str, str]:
-    number = "regexp_full_match({x}, '-?[0-9]+([.][0-9]*)?')"
-    # Oracle and many programs write .5 for 0.5.
-    whole = "regexp_replace({x}, '^(-?)[.]([0-9])', '\\10.\\2')"
-    plain = _number_text(kind, "VARCHAR").replace("{x}", f"({whole})")
-    text = f"CASE WHEN {number.replace('{x}', whole)} THEN {plain} ELSE {{x}} END"
-    return text, _number_text(kind, native), "number as text"
-
-
-def _float_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    # A single travels as a double; its text has the digits of a single. -0.0 equals 0.0.
-    size = "FLOAT" if kind.bits == 32 else "DOUBLE"
-    read = f"coalesce(CAST(try_cast({{x}} AS {size}) + 0 AS VARCHAR), {{x}})"
-    typed = f"CAST(CAST({{x}} AS {size}) + 0 AS VARCHAR)"
-    if size == "DOUBLE":
-        # From 2^53 on, texts of several integers read as one double: digit by digit there.
-        wide = "abs(try_cast({x} AS DOUBLE)) >= 9007199254740992"
-        digits = "regexp_full_match({x}, '-?[1-9][0-9]{15,36}([.]0*)?')"
-        read = f"CASE WHEN {digits} AND {wide} THEN regexp_replace({{x}}, '[.]0*$', '') ELSE {read} END"
-        whole = "{x} = trunc({x}) AND abs({x}) >= 9007199254740992 AND abs({x}) < 1e37"
-        typed = (
-            f"CASE WHEN {whole} THEN CAST(CAST({{x}} AS DECIMAL(38,0)) AS VARCHAR) ELSE {typed} END"
-        )
-    return read, typed, "double as text"
-
-
-def _bool_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    read = (
-        f"CASE WHEN lower({{x}}) IN ({_TRUE}) THEN 'true'"
-        f" WHEN lower({{x}}) IN ({_FALSE}) THEN 'false' ELSE {{x}} END"
-    )
-    return read, "CAST({x} AS VARCHAR)", "boolean as text"
-
-
-# 0000-00-00 in a text: at the place in the calendar where a server's own invalid dates are.
-_NO_DATE_FORM = (
-    "([0-9]{4})-(0[0-9]|1[0-2])-([0-2][0-9]|3[01])"
-    "(?:[ T]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9])(?:[.]([0-9]{1,6}))?)?"
-)
-_PARTS = [
-    f"coalesce(try_cast(regexp_extract({{x}}, '{_NO_DATE_FORM}', {n}) AS BIGINT), 0)"
-    for n in range(1, 7)
-]
-_FRACTION = f"CAST(rpad(regexp_extract({{x}}, '{_NO_DATE_FORM}', 7), 6, '0') AS BIGINT)"
-_NO_DATE = (
-    f"CASE WHEN regexp_full_match({{x}}, '{_NO_DATE_FORM}') THEN {NO_DATE} + to_microseconds("
-    f"((({_PARTS[0]} * 16 + {_PARTS[1]}) * 32 + {_PARTS[2]}) * 86400"
-    f" + ({_PARTS[3]} * 60 + {_PARTS[4]}) * 60 + {_PARTS[5]}) * 1000000 + {_FRACTION}) END"
-)
-
-
-def _time_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    typed = "CAST(CAST({x} AS TIMESTAMP) AS VARCHAR)"
-    read = f"coalesce(CAST(coalesce(try_cast({{x}} AS TIMESTAMP), {_NO_DATE}) AS VARCHAR), {{x}})"
-    if kind.family == "timestamptz":
-        aware = "try_cast({x} AS TIMESTAMPTZ) AT TIME ZONE 'UTC'"
-        zoned = "regexp_matches({x}, '([zZ]|[+-][0-9]{2}(:?[0-9]{2})?)$')"
-        read = f"coalesce(CASE WHEN {zoned} THEN CAST({aware} AS VARCHAR) END, {read})"
-    return read, typed, f"{kind.family} as text"
-
-
-def _uuid_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    return _UUID_READ, "CAST({x} AS VARCHAR)", "uuid as text"
-
-
-_UUID_READ = "coalesce(CAST(try_cast(trim({x}, '{}') AS UUID) AS VARCHAR), {x})"
-
-
-def _bytes_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    digits = "regexp_replace({x}, '^(\\\\x|0x|0X)', '')"
-    hexed = f"regexp_full_match({digits}, '([0-9a-fA-F]{{2}})*')"
-    coded = "regexp_full_match({x}, '([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?')"
-    read = (
-        f"CASE WHEN {hexed} THEN lower({digits}) WHEN {coded} THEN lower(hex(from_base64("
-        f"CASE WHEN {coded} THEN {{x}} END))) ELSE {{x}} END"
-    )
-    return read, "lower(hex({x}))", "bytes as hex or base64"
-
-
-def _time_of_day_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    clock = "regexp_full_match({x}, '-?[0-9]+:[0-9]{2}:[0-9]{2}([.][0-9]{1,6})?')"
-    seconds = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
-    read = f"CASE WHEN {clock} THEN CAST({_SECONDS} AS VARCHAR) ELSE {{x}} END"
-    return read, f"CAST({seconds} AS VARCHAR)", "time as text"
-
-
-def _interval_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
-    i = "try_cast({x} AS INTERVAL)"
-    read = (
-        f"coalesce((datepart('year', {i}) * 12 + datepart('month', {i})) || ' mon '"
-        f" || datepart('day', {i}) || ' day ' || (datepart('hour', {i}) * 3600000000"
-        f" + datepart('minute', {i}) * 60000000 + datepart('microsecond', {i})) || ' us', {{x}})"
-    )
-    return read, "{x}", "interval as text"
-
-
-_READINGS: dict[str, Callable[[ColumnType, str], tuple[str, str, str]]] = {
-    "int": _int_text,
-    "decimal": _decimal_text,
-    "float": _float_text,
-    "bool": _bool_text,
-    "date": _time_text,
-    "timestamp": _time_text,
-    "timestamptz": _time_text,
-    "uuid": _uuid_text,
-    "bytes": _bytes_text,
-    "time": _time_of_day_text,
-    "interval": _interval_text,
-}
 
 
 # Time ------------------------------------------------------------------------------------
@@ -408,7 +249,7 @@ def _nanoseconds(_types: Types, natives: Natives) -> Pairing:
 
 def _time(types: Types, natives: Natives) -> Pairing:
     del types, natives
-    one = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
+    one = SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
     return Pairing("exact", (one, one), "number")
 
 
@@ -426,11 +267,11 @@ def _timetz(types: Types, natives: Natives) -> Pairing:
     if types[0].family == types[1].family:
         # One moment in two time zones is two values: PostgreSQL calls them different.
         return _as_text(types, natives)
-    local = _SECONDS.replace("{x}", "regexp_replace({x}, '[+-][0-9:]+$', '')")
+    local = SECONDS.replace("{x}", "regexp_replace({x}, '[+-][0-9:]+$', '')")
     shifted = f"({local} - {_SHIFT})"
     day = 86_400_000_000
     zoned = f"{shifted} + CASE WHEN {shifted} < 0 THEN {day} WHEN {shifted} > {day} THEN -{day} ELSE 0 END"
-    plain = _SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
+    plain = SECONDS.replace("{x}", "CAST({x} AS VARCHAR)")
     parts = [zoned if t.family == "timetz" else plain for t in types]
     loses = "that one side has no time zone; it is read as UTC"
     return Pairing("utc", (parts[0], parts[1]), "number", loses, assumed=True)
@@ -438,7 +279,7 @@ def _timetz(types: Types, natives: Natives) -> Pairing:
 
 def _time_and_interval(types: Types, _natives: Natives) -> Pairing:
     parts = [
-        f"'0 mon 0 day ' || {_SECONDS} || ' us'" if t.family == "time" else "{x}" for t in types
+        f"'0 mon 0 day ' || {SECONDS} || ' us'" if t.family == "time" else "{x}" for t in types
     ]
     loses = "the difference between a time and a duration"
     return Pairing("time as interval", (parts[0], parts[1]), "interval", loses, assumed=True)
@@ -548,5 +389,5 @@ _MIXED: dict[frozenset[str], Callable[[Types, Natives], Pairing]] = {
     frozenset({"bit", "text"}): _as_text,
     frozenset({"geometry", "text"}): _as_text,
     frozenset({"other", "text"}): _as_text,
-    **{frozenset({family, "text"}): _with_text for family in _READINGS},
+    **{frozenset({family, "text"}): _with_text for family in READINGS},
 }

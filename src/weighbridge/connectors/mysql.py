@@ -139,7 +139,7 @@ class MySQLSource:
                 host=self._host,
                 port=self._address.port,
                 user=self._spec.user,
-                password=self._spec.password or "",
+                password=(self._spec.password or "").encode(),  # PyMySQL would take Latin-1
                 database=self._spec.database,
                 charset="utf8mb4",
                 connect_timeout=seconds,
@@ -187,6 +187,12 @@ class MySQLSource:
                 return list(cursor.fetchall())
         except pymysql.MySQLError as error:
             raise self._error(error) from None
+        except RuntimeError:  # PyMySQL's answer to a server that asks for a local file
+            raise QueryFailed(
+                f"{self.label} answered a query with a wish for a file of this machine;"
+                " it was refused.",
+                next_step="Do not trust this server; ask who runs it.",
+            ) from None
 
     def _error(self, error: BaseException) -> WeighbridgeError:
         if isinstance(error, WeighbridgeError):

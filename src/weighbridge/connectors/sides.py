@@ -72,10 +72,12 @@ def _parse_url(text: str, query: str | None, where: str | None) -> SideSpec:
     try:
         url = urlsplit(head)
         port = url.port
-    except ValueError as error:
+    except ValueError:
+        # Its words are not repeated: what stands where a port should may be half a password.
         raise BadArgument(
-            f"A side's URL cannot be read: {error}.",
-            next_step="Write it as postgresql://user@host:port/database#schema.table.",
+            "A side's URL cannot be read: its host or port is not one.",
+            next_step="Write it as postgresql://user@host:port/database#schema.table; in a"
+            " password, write / as %2F, # as %23, ? as %3F and @ as %40.",
         ) from None
     scheme = url.scheme.lower()
     if not fragment and query is None:
