@@ -12,8 +12,8 @@ from weighbridge.cli.data_diff import output
 from weighbridge.cli.engine import Engine
 from weighbridge.cli.faults import as_ours, clean, report_error
 from weighbridge.cli.flags import AllFlags
-from weighbridge.cli.plan_text import plan_json, plan_text
 from weighbridge.cli.memory import give_memory_back
+from weighbridge.cli.plan_text import plan_json, plan_text
 from weighbridge.cli.progress import ProgressLine
 from weighbridge.cli.request import Request, understand
 from weighbridge.cli.surroundings import Surroundings

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import duckdb
+
 from weighbridge.compare.explain import explain
 from weighbridge.compare.result import (
     ColumnResult,
@@ -52,7 +54,7 @@ def report(
         not_compared=plan.not_compared,
         schema=plan.schema,
         sample=tuple(sample_rows(task, task.options.limit)),
-        explanations=explanations(task, rows),
+        explanations=explanations(task, rows, warnings),
         plan=PlanReport(plan.strategy, tuple(reasons), (tuple(task.sql[0]), tuple(task.sql[1]))),
         consistency=(consistency_of(task, 0), consistency_of(task, 1)),
         stats=Stats(),
@@ -206,19 +208,24 @@ def verdict_of(rows: Rows, columns: tuple[ColumnResult, ...], sampling: Sampling
     return "identical"
 
 
-def explanations(task: Task, rows: Rows) -> tuple[Explanation, ...]:
+def explanations(task: Task, rows: Rows, warnings: list[str]) -> tuple[Explanation, ...]:
     """Find what the differing rows have in common."""
     if not task.options.explain or not (rows.changed or rows.only_left or rows.only_right):
         return ()
-    return explain(
-        task.workspace.connection,
-        diffs="diffs",
-        base="base",
-        keys=[p.name for p in task.keys],
-        columns=[p.name for p in task.values],
-        changed_counts=task.tally.differences,
-        rows=rows,
-    )
+    try:
+        return explain(
+            task.workspace.connection,
+            diffs="diffs",
+            base="base",
+            keys=[p.name for p in task.keys],
+            columns=[p.name for p in task.values],
+            changed_counts=task.tally.differences,
+            rows=rows,
+        )
+    except duckdb.OutOfMemoryException:
+        # The verdict is exact without them; they must not cost it.
+        warnings.append("The differences were too many to be explained in the memory allowed.")
+        return ()
 
 
 def side_of(source: Source) -> Side:

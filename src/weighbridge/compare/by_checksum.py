@@ -23,6 +23,7 @@ from weighbridge.compare.by_stream import (
     can_window,
     compare_null_keys,
     compare_tables,
+    match_in_parts,
     stage_rows,
     stream,
 )
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 # Rows that are read back in one go.
 PORTION = 300_000
+# The same, where rows are read in this process.
+LOCAL_PORTION = 500_000
 # Beyond this share of differing buckets, reading everything once is cheaper.
 TOO_MANY = 0.4
 # Tables below this are not worth a sample first.
@@ -301,16 +304,30 @@ class _Local:
         dupes = task.workspace.scalar(
             "SELECT (SELECT count(*) FROM dupes_left) + (SELECT count(*) FROM dupes_right)"
         )
-        whole = " AND ".join(f"k{i} IS NOT NULL" for i in range(len(task.keys)))
-        for side in (0, 1):
-            task.check()
-            self.run(
-                f"CREATE OR REPLACE TABLE fetched_{side} AS SELECT * FROM side_{side}"
-                f" WHERE {whole} AND {self._bucket()} IN (SELECT bucket FROM bad)"
-            )
-            task.rows_fetched[side] += task.workspace.scalar(f"SELECT count(*) FROM fetched_{side}")
-        task.matcher.match("fetched_0", "fetched_1", unique=not dupes)
-        task.workspace.keep_base_of("fetched_0")
+        for condition in self._bad_parts():
+            for side in (0, 1):
+                task.check()
+                self.run(
+                    f"CREATE OR REPLACE TABLE fetched_{side} AS SELECT * FROM side_{side}"
+                    f" WHERE {condition} AND {self._bucket()} IN (SELECT bucket FROM bad)"
+                )
+                task.rows_fetched[side] += task.workspace.scalar(
+                    f"SELECT count(*) FROM fetched_{side}"
+                )
+            match_in_parts(task, ("fetched_0", "fetched_1"), unique=not dupes)
+            task.workspace.keep_base_of("fetched_0")
+
+    def _bad_parts(self) -> Iterator[str]:
+        """Cut the differing buckets into key ranges that fit in memory, as conditions."""
+        shift = self.grouping.shift
+        if shift is None:
+            yield " AND ".join(f"k{i} IS NOT NULL" for i in range(len(self.task.keys)))
+            return
+        bad = self.run("SELECT bucket, n FROM bad ORDER BY 1").fetchall()
+        for buckets, _ in in_portions(bad, LOCAL_PORTION):
+            # Files that are in the order of the key are read only where the range lies.
+            low, high = buckets[0] << shift, ((buckets[-1] + 1) << shift) - 1
+            yield f"k0 BETWEEN {low} AND {high}"
 
     def compare_null_keys(self) -> None:
         """Compare the rows that no bucket holds, as a multiset."""
@@ -348,10 +365,15 @@ def _telling(name: str, kind: str) -> str:
 
 def join(task: Task) -> None:
     """Join both sides here in DuckDB, without fingerprints: every value is compared."""
-    _Local(task)
+    work = _Local(task)
     task.phase = "joining"
+    # Text is parsed once: what follows reads the rows several times.
+    staged = not all(s.traits.cheap_rescan for s in task.sources)
+    names = ("staged_0", "staged_1") if staged else ("side_0", "side_1")
     for side in (0, 1):
         task.check()
-        task.arrived(side, task.workspace.scalar(f"SELECT count(*) FROM side_{side}"), 0)
+        if staged:
+            work.run(f"CREATE OR REPLACE TABLE staged_{side} AS SELECT * FROM side_{side}")
+        task.arrived(side, task.workspace.scalar(f"SELECT count(*) FROM {names[side]}"), 0)
     task.check()
-    compare_tables(task, ("side_0", "side_1"))
+    compare_tables(task, names)

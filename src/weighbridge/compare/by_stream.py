@@ -30,6 +30,8 @@ AHEAD = 2
 # Differing rows, of both sides, that are gathered before they are matched: enough for DuckDB to
 # write them to its file at once, and not to its log first.
 ENOUGH_WAITING = 300_000
+# Rows of one side that are matched in one go.
+PART_ROWS = 1_000_000
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
 
@@ -382,6 +384,26 @@ def _compare_staged(task: Task) -> None:
     compare_tables(task, ("staged_0", "staged_1"))
 
 
+def match_in_parts(
+    task: Task, tables: tuple[str, str], *, unique: bool, null_keys: bool = False
+) -> None:
+    """Match two tables of any size, in parts that fit in memory, cut by a hash of the key."""
+    rows = max(task.workspace.scalar(f"SELECT count(*) FROM {t}") for t in tables)
+    parts = -(-rows // PART_ROWS)
+    if parts <= 1:
+        task.matcher.match(*tables, unique=unique, null_keys=null_keys)
+        return
+    keys = ", ".join(f"k{i}" for i in range(len(task.keys)))
+    for part in range(parts):
+        task.check()
+        for side, table in enumerate(tables):
+            task.workspace.connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE cut_{side} AS SELECT * FROM {table}"
+                f" WHERE hash({keys}) % {parts} = {part}"
+            )
+        task.matcher.match("cut_0", "cut_1", unique=unique, null_keys=null_keys)
+
+
 def compare_tables(task: Task, tables: tuple[str, str]) -> None:
     """Compare two tables of the scratch database, whatever their keys are."""
     run = task.workspace.connection.execute
@@ -401,15 +423,14 @@ def compare_tables(task: Task, tables: tuple[str, str]) -> None:
             duplicated[side] = task.workspace.scalar(f"SELECT count(*) FROM dupes_{side_name}") > 0
     task.dupes_known = [True, True]
     if task.whole_row:
-        task.matcher.match(*tables, unique=False, null_keys=True)
+        match_in_parts(task, tables, unique=False, null_keys=True)
         return
     nulls = any(task.tally.null_keys)
     if not nulls:
-        task.matcher.match(*tables, unique=not any(duplicated))
+        match_in_parts(task, tables, unique=not any(duplicated))
         return
     for keep, null_keys in ((whole, False), (f"NOT ({whole})", True)):
         for side, table in enumerate(tables):
             run(f"CREATE OR REPLACE TEMP VIEW part_{side} AS SELECT * FROM {table} WHERE {keep}")
-        task.matcher.match(
-            "part_0", "part_1", unique=not null_keys and not any(duplicated), null_keys=null_keys
-        )
+        unique = not null_keys and not any(duplicated)
+        match_in_parts(task, ("part_0", "part_1"), unique=unique, null_keys=null_keys)
