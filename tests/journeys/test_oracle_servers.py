@@ -237,19 +237,12 @@ FORGOTTEN: dict[str, list[Row]] = {
 }
 
 
-# postgresql_types.chain must map such a value to one that the hash takes in.
-GAP = pytest.mark.xfail(strict=True, reason="PostgreSQL's hash gives its seed back: called equal")
-GAPS = ("double", "oddfloat", "date", "decimal")
-
-
-@pytest.mark.parametrize(
-    "kind", [pytest.param(k, marks=GAP if k in GAPS else ()) for k in FORGOTTEN]
-)
+# postgresql_types.chain maps such a value to one that the hash takes in.
+@pytest.mark.parametrize("kind", list(FORGOTTEN))
 def test_values_that_trade_places(fresh_postgres: str, kind: str) -> None:
     trade_places(fresh_postgres, kind, FORGOTTEN[kind])
 
 
-@GAP
 @pytest.mark.parametrize("kind", ["double", "date", "decimal"])
 def test_a_value_that_moves_across_two_columns(fresh_postgres: str, kind: str) -> None:
     nothing, some = {

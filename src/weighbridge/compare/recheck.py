@@ -112,6 +112,7 @@ def _settle(whole: Tally, fresh: Tally) -> None:
     whole.only_left, whole.only_right = fresh.only_left, fresh.only_right
     whole.changed = fresh.changed
     whole.exclusives = list(fresh.exclusives)
+    whole.exclusive_dupes = fresh.exclusive_dupes
     whole.differences = list(fresh.differences)
     whole.depends = [a + b for a, b in zip(whole.depends, fresh.depends, strict=True)]
     whole.equal_under_rule += fresh.equal_under_rule

@@ -25,17 +25,23 @@ def sample_rows(task: Task, limit: int) -> Iterator[RowDiff]:
     kinds = task.workspace.connection.execute(
         f"SELECT kind, count(*) FROM diffs GROUP BY 1 ORDER BY min({_ORDER})"
     ).fetchall()
-    left = limit
-    for place, (kind, count) in enumerate(kinds):
-        share = max(1, left // (len(kinds) - place)) if left else 0
-        take = min(count, share)
-        left -= take
+    for kind, take in _shares(kinds, limit):
         batches = task.workspace.connection.execute(
             f"SELECT {_columns(task)} FROM diffs WHERE kind = ? ORDER BY {keys} LIMIT {take}",
             [kind],
         ).to_arrow_table()
         for batch in batches.to_batches():
             yield from row_diffs(task.keys, task.values, batch)
+
+
+def _shares(kinds: list[tuple[str, int]], limit: int) -> list[tuple[str, int]]:
+    """Give each kind its even share of `limit`; what a rare kind leaves over, the others get."""
+    taken: dict[str, int] = {}
+    left = limit
+    for place, (kind, count) in enumerate(sorted(kinds, key=lambda k: k[1])):
+        taken[kind] = min(count, left // (len(kinds) - place))
+        left -= taken[kind]
+    return [(kind, taken[kind]) for kind, _ in kinds]
 
 
 def all_rows(task: Task, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]:
@@ -92,5 +98,5 @@ def _value(kind: ColumnType, value: Any) -> Any:
     if isinstance(value, Decimal) and kind.precision is not None:
         digits = kind.precision - (kind.scale or 0)
         # One number that the column cannot hold stands for NaN on the way.
-        return Decimal("NaN") if abs(value) >= Decimal(10) ** digits else value
+        return Decimal("NaN") if value.copy_abs() >= Decimal(10) ** digits else value
     return value

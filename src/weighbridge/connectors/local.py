@@ -261,9 +261,13 @@ class DuckDBSource(LocalSource):
             raise NoSuchTable(
                 f"There is no file {path}.", next_step="Check the path in duckdb:///path#table."
             )
-        alias = f"file_{abs(hash((path, id(self)))) % 10**9}"
+        alias = f"file_{abs(hash(str(Path(path).resolve()))) % 10**9}"
         try:
-            connection.execute(f"ATTACH IF NOT EXISTS {literal(path)} AS {alias} (READ_ONLY)")
+            # Not IF NOT EXISTS: where the other side has attached the same file under its own
+            # name, DuckDB waits for ever for a database of this name to appear.
+            known = connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
+            if (alias,) not in known:
+                connection.execute(f"ATTACH {literal(path)} AS {alias} (READ_ONLY)")
         except duckdb.Error as error:
             raise Unreadable(
                 f"{path} is not a DuckDB database: {scrub(error)}.",

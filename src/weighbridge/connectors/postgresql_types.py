@@ -156,7 +156,8 @@ def chain(form: str, x: str, state: str, salt: int) -> str:
     Each value is hashed with the state so far as the seed, so that no two rows can trade
     values unseen, as they can under a sum of per-column hashes. A null becomes a salted
     value. The server's own hashes forget some things, which are given back through the
-    seed: hashint8 folds 64 bits into 32, hash_numeric drops the sign, timestamp_hash folds.
+    seed or the value: hashint8 and timestamp_hash fold 64 bits into 32, hash_numeric drops the
+    sign, and zero, NaN and infinities come out as the bare seed.
     """
     odd = salt | 1
     match form:
@@ -165,19 +166,22 @@ def chain(form: str, x: str, state: str, salt: int) -> str:
         case "int":
             value = f"coalesce({x}::int8, {odd})"
             return f"hashint8extended({value}, {state} # {value})"
-        case "numeric":
+        case "numeric" | "unbounded":
             flag = f"CASE WHEN {x} IS NULL THEN 2 WHEN {x} < 0 THEN 1 ELSE 0 END::int8"
-            return f"hash_numeric_extended(coalesce({x}::numeric, {odd}.5), {state} # {flag})"
-        case "unbounded":
-            flag = (
-                f"CASE WHEN {x} IS NULL THEN 2 WHEN {x} < 0 THEN 1"
-                f" WHEN {x}::text = 'Infinity' THEN 3 ELSE 0 END::int8"
-            )
-            return f"hash_numeric_extended(coalesce({x}::numeric, {odd}.5), {state} # {flag})"
+            # These are hashed to the bare seed, so that the next column could take their place.
+            special = f"WHEN 'NaN' THEN {odd}.25"
+            if form == "unbounded":
+                special += f" WHEN 'Infinity' THEN {odd}.125 WHEN '-Infinity' THEN {odd}.0625"
+            value = f"CASE {x}::numeric {special} ELSE coalesce({x}::numeric, {odd}.5) END"
+            return f"hash_numeric_extended({value}, {state} # {flag})"
         case "float":
-            return f"hashfloat8extended(coalesce({x}::float8, {odd}.5e-40), {state})"
+            # Zero, too, is hashed to the bare seed.
+            value = (
+                f"CASE WHEN {x} = 0 THEN {odd}.25e-40 ELSE coalesce({x}::float8, {odd}.5e-40) END"
+            )
+            return f"hashfloat8extended({value}, {state})"
         case "date" | "time":
-            seconds = f"coalesce(date_part('epoch', {x}), {odd}.5)"
+            seconds = f"coalesce(date_part('epoch', {x}) + 0.5, {odd}.25)"
             return f"hashfloat8extended({seconds}, {state})"
         case "timestamp" | "timestamptz":
             # The double tells instants apart to the microsecond until 2242, the folded hash after.

@@ -46,7 +46,7 @@ _NATIVE = {"int": "BIGINT", "float": "DOUBLE", "bytes": "BLOB"}
 _FINISH = {
     "int": "CAST({x} AS BIGINT)",
     "float": "CAST({x} AS DOUBLE)",
-    "bytes": "unhex(CAST({x} AS VARCHAR))",
+    "bytes": "unhex({x})",
 }
 
 
@@ -279,8 +279,14 @@ def _column_type(declared: str, storage: frozenset[str]) -> ColumnType:
         return ColumnType("float", name, bits=64)
     if storage == frozenset({"blob"}):
         return ColumnType("bytes", name)
-    if not storage and "INT" in name.upper():
-        return ColumnType("int", name, bits=64)
+    if not storage:
+        # No value tells: what was declared does, as https://www.sqlite.org/datatype3.html reads it.
+        if "INT" in name.upper():
+            return ColumnType("int", name, bits=64)
+        if any(word in name.upper() for word in ("REAL", "FLOA", "DOUB")):
+            return ColumnType("float", name, bits=64)
+        if "BLOB" in name.upper():
+            return ColumnType("bytes", name)
     return ColumnType("text", name)
 
 
@@ -293,13 +299,13 @@ def _wire(column: Column) -> str:
         # leads them, and is doubled in front of a text that begins with it.
         blob = f"char(31) || 'x' || {blob}"
         value = f"CASE WHEN {name} >= char(31) AND {name} < char(32) THEN char(31) || {value} ELSE {value} END"
+    # ADBC takes a column's type from its first rows, and nulls have none: a null travels as ''.
     return (
-        f"CASE typeof({name}) WHEN 'real' THEN printf('%!.17g', {name})"
-        f" WHEN 'blob' THEN {blob} ELSE {value} END"
+        f"CASE typeof({name}) WHEN 'null' THEN '' WHEN 'real' THEN '=' || printf('%!.17g', {name})"
+        f" WHEN 'blob' THEN '=' || {blob} ELSE '=' || {value} END"
     )
 
 
 def _finish(output: Any) -> str:
-    return _FINISH.get(output.column.type.family, "CAST({x} AS VARCHAR)").replace(
-        "{x}", f'"{output.name}"'
-    )
+    text = f"""substr(nullif(CAST("{output.name}" AS VARCHAR), ''), 2)"""
+    return _FINISH.get(output.column.type.family, "{x}").replace("{x}", text)

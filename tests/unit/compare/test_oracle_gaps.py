@@ -12,7 +12,6 @@ from tests.unit.compare.oracle import Row
 from tests.unit.compare.tables import Tables
 
 
-@pytest.mark.xfail(strict=True, reason="rows._value: abs() rounds to 28 digits")
 def test_a_wide_decimal_is_not_shown_as_nan(tmp_path: Path) -> None:
     value = Decimal((0, (9,) * 37, -10))
     tables = Tables(("bigint", "decimal37"), 1, [(1, value)], [(1, None)])
@@ -20,7 +19,6 @@ def test_a_wide_decimal_is_not_shown_as_nan(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.xfail(strict=True, reason="SQLite over ADBC: a batch without values has no type")
 @pytest.mark.parametrize("kind", ["bytes", "text", "double"])
 def test_sqlite_values_that_begin_with_null(kind: str, tmp_path: Path) -> None:
     value = {"bytes": b"\xde\xad", "text": "text", "double": 0.5}[kind]
