@@ -263,11 +263,7 @@ class DuckDBSource(LocalSource):
             )
         alias = f"file_{abs(hash(str(Path(path).resolve()))) % 10**9}"
         try:
-            # Not IF NOT EXISTS: where the other side has attached the same file under its own
-            # name, DuckDB waits for ever for a database of this name to appear.
-            known = connection.execute("SELECT database_name FROM duckdb_databases()").fetchall()
-            if (alias,) not in known:
-                connection.execute(f"ATTACH {literal(path)} AS {alias} (READ_ONLY)")
+            connection.execute(f"ATTACH IF NOT EXISTS {literal(path)} AS {alias} (READ_ONLY)")
         except duckdb.Error as error:
             raise Unreadable(
                 f"{path} is not a DuckDB database: {scrub(error)}.",
