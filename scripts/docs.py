@@ -246,7 +246,8 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "mariadb": (
         "`mysql`",
         "MariaDB 10.11",
-        "tables of engines without snapshots (MyISAM, Aria) are read as best effort",
+        "tables of engines without snapshots (MyISAM, Aria) are read as best effort; Ctrl-C and"
+        " `--timeout` are heard only when rows arrive, because the driver waits without letting go",
     ),
     "mysql": (
         "`mysql`",
@@ -272,7 +273,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "json": (
         "none",
         "JSON arrays and NDJSON",
-        "types are guessed from the values; one object is at most 64 MiB",
+        "types are guessed from the values; one object is at most 16 MiB",
     ),
 }  # fmt: skip
 
