@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -11,18 +10,6 @@ from pathlib import Path
 import pytest
 
 HEAVY = ("duckdb", "pyarrow", "rich", "sqlglot", "psycopg", "pydantic", "numpy", "tomllib")
-
-
-def _cpu(*words: str, **environ: str) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | environ
-    subprocess.run([sys.executable, *words], check=True, capture_output=True, env=environment)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-
-
-def test_help_takes_less_than_three_tenths_of_a_second() -> None:
-    assert min(_cpu("-m", "weighbridge", "--help") for _ in range(4)) <= 0.3
 
 
 @pytest.mark.parametrize(
@@ -70,6 +57,27 @@ def _completed(shell: str, line: str) -> str:
     return done.stdout
 
 
+def test_tab_loads_nothing_heavy(project: Path) -> None:
+    code = (
+        "import sys\nfrom weighbridge.cli import main\n"
+        f"try: main()\nfinally: print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    environ = {
+        "_WEIGHBRIDGE_COMPLETE": "complete_zsh",
+        "_TYPER_COMPLETE_ARGS": "weighbridge diff a.csv --",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environ},
+    )
+    assert "--tolerance" in done.stdout
+    # The shell's words are put together with rich by typer itself.
+    assert done.stderr.strip() in ("['pydantic']", "['rich', 'pydantic']")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_tab_offers_connections_files_and_options(project: Path, shell: str) -> None:
     sides = _completed(shell, "weighbridge diff pro")
@@ -78,20 +86,6 @@ def test_tab_offers_connections_files_and_options(project: Path, shell: str) -> 
     assert "copy" not in sides
     assert "--tolerance" in _completed(shell, "weighbridge diff a.csv b.csv --tol")
     assert "junit" in _completed(shell, "weighbridge diff a.csv b.csv -o ju")
-
-
-def test_tab_is_quick(project: Path) -> None:
-    environ = {
-        "_WEIGHBRIDGE_COMPLETE": "complete_zsh",
-        "_TYPER_COMPLETE_ARGS": "weighbridge diff a.csv --",
-    }
-    # What Tab costs a person at a desk: CPU time, on a machine that does other things, too.
-    assert min(_cpu("-m", "weighbridge", **environ) for _ in range(8)) <= 0.2 * _slowness()
-
-
-def _slowness() -> float:
-    """How much slower than at rest this machine is now: a bare Python started in 0.012 s then."""
-    return max(min(_cpu("-c", "pass") for _ in range(3)) / 0.012, 1.0)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
