@@ -72,7 +72,7 @@ class InstallError(Exception):
 
 
 def _environ() -> dict[str, str]:
-    environ = {**os.environ, "UV_NO_PROGRESS": "1"}
+    environ = {**os.environ, "UV_NO_PROGRESS": "1", "UV_COMPILE_BYTECODE": "1"}
     # uv has its own idea of certificates; where pip was told one, uv is told the same.
     if "PIP_CERT" in environ:
         environ.setdefault("SSL_CERT_FILE", environ["PIP_CERT"])

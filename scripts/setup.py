@@ -78,6 +78,8 @@ def set_environment(index: str | None) -> None:
     for variable in OUTER:
         os.environ.pop(variable, None)
     os.environ["UV_PYTHON_DOWNLOADS"] = "never"
+    # Half a second of every first start, and of each one where Python may not write.
+    os.environ["UV_COMPILE_BYTECODE"] = "1"
     if index is not None:
         os.environ["UV_DEFAULT_INDEX"] = os.environ["PIP_INDEX_URL"] = index
     if os.environ.get("PIP_CERT"):

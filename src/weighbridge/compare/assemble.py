@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from weighbridge.compare.explain import explain
 from weighbridge.compare.result import (
     ColumnResult,
     Explanation,
@@ -213,6 +212,9 @@ def explanations(task: Task, rows: Rows, warnings: list[str]) -> tuple[Explanati
     if not task.options.explain or not (rows.changed or rows.only_left or rows.only_right):
         return ()
     try:
+        # Loaded only when there is something to explain.
+        from weighbridge.compare.explain import explain  # noqa: PLC0415
+
         return explain(
             task.workspace.connection,
             diffs="diffs",

@@ -19,15 +19,14 @@ from weighbridge.compare.buckets import (
     other_side,
     sample_ranges,
 )
-from weighbridge.compare.by_stream import (
-    can_window,
+from weighbridge.compare.by_stream import can_window, stream
+from weighbridge.compare.match import outputs
+from weighbridge.compare.staging import (
     compare_null_keys,
     compare_tables,
     match_in_parts,
     stage_rows,
-    stream,
 )
-from weighbridge.compare.match import outputs
 from weighbridge.compare.task import Task
 from weighbridge.connectors.base import ChecksumQuery, Checksums, Grouping, Hashed, Reading
 from weighbridge.connectors.local import lock
@@ -157,7 +156,6 @@ class _Servers:
             columns = [(p.left, p.right)[side] for p in task.keys]
             source = cast("Checksums", task.sources[side])
             task.workspace.insert(f"dupes_{('left', 'right')[side]}", source.duplicates(columns))
-        task.dupes_known = [True, True]
 
     def _crowded(self, side: int) -> int:
         return self.task.workspace.scalar(
@@ -293,7 +291,6 @@ class _Local:
                 f"INSERT INTO dupes_{name} SELECT {keys}, count(*) FROM side_{side}"
                 f" WHERE {where} GROUP BY ALL HAVING count(*) > 1"
             )
-        task.dupes_known = [True, True]
 
     def fetch_bad(self) -> None:
         """Read the rows of differing buckets again and compare them value by value."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from weighbridge.compare.by_stream import stage_rows
+from weighbridge.compare.staging import stage_rows
 from weighbridge.compare.match import Matcher, Tally
 from weighbridge.connectors.base import Reading
 

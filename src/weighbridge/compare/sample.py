@@ -6,7 +6,8 @@ import math
 import random
 from typing import TYPE_CHECKING
 
-from weighbridge.compare.by_stream import can_window, compare_tables, stage_rows
+from weighbridge.compare.by_stream import can_window
+from weighbridge.compare.staging import compare_tables, stage_rows
 from weighbridge.compare.result import Sampling
 from weighbridge.connectors.base import Reading
 

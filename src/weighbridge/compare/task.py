@@ -43,7 +43,6 @@ class Task:
     rows_read: list[int] = field(default_factory=lambda: [0, 0])
     rows_fetched: list[int] = field(default_factory=lambda: [0, 0])
     nbytes: int = 0
-    dupes_known: list[bool] = field(default_factory=lambda: [False, False])
     sql: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
     phase: str = "reading"
     _lock: threading.Lock = field(default_factory=threading.Lock)

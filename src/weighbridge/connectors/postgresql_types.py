@@ -1,7 +1,6 @@
-"""PostgreSQL's types: their family, how a value travels without loss, how it is hashed.
+"""PostgreSQL's types: their family, how a value travels without loss.
 
-Sources: https://www.postgresql.org/docs/current/datatype.html and the hash functions in
-src/backend/access/hash/hashfunc.c and src/backend/utils/adt/*.c.
+Source: https://www.postgresql.org/docs/current/datatype.html.
 """
 
 from __future__ import annotations
@@ -148,52 +147,3 @@ def wire(kind: ColumnType, name: str) -> str:
             return f"encode(ST_AsEWKB({name}), 'hex')"
         case _:
             return f"{name}::text"
-
-
-def chain(form: str, x: str, state: str, salt: int) -> str:
-    """Write the 64-bit state after value `x`, given the state before it.
-
-    Each value is hashed with the state so far as the seed, so that no two rows can trade
-    values unseen, as they can under a sum of per-column hashes. A null becomes a salted
-    value. The server's own hashes forget some things, which are given back through the
-    seed or the value: hashint8 and timestamp_hash fold 64 bits into 32, hash_numeric drops the
-    sign, and zero, NaN and infinities come out as the bare seed.
-    """
-    odd = salt | 1
-    match form:
-        case "bool":
-            return f"hashint4extended(coalesce({x}::int4, 7), {state})"
-        case "int":
-            value = f"coalesce({x}::int8, {odd})"
-            return f"hashint8extended({value}, {state} # {value})"
-        case "numeric" | "unbounded":
-            flag = f"CASE WHEN {x} IS NULL THEN 2 WHEN {x} < 0 THEN 1 ELSE 0 END::int8"
-            # These are hashed to the bare seed, so that the next column could take their place.
-            special = f"WHEN 'NaN' THEN {odd}.25"
-            if form == "unbounded":
-                special += f" WHEN 'Infinity' THEN {odd}.125 WHEN '-Infinity' THEN {odd}.0625"
-            value = f"CASE {x}::numeric {special} ELSE coalesce({x}::numeric, {odd}.5) END"
-            return f"hash_numeric_extended({value}, {state} # {flag})"
-        case "float":
-            # Zero, too, is hashed to the bare seed.
-            value = (
-                f"CASE WHEN {x} = 0 THEN {odd}.25e-40 ELSE coalesce({x}::float8, {odd}.5e-40) END"
-            )
-            return f"hashfloat8extended({value}, {state})"
-        case "date" | "time":
-            seconds = f"coalesce(date_part('epoch', {x}) + 0.5, {odd}.25)"
-            return f"hashfloat8extended({seconds}, {state})"
-        case "timestamp" | "timestamptz":
-            # The double tells instants apart to the microsecond until 2242, the folded hash after.
-            seconds = f"hashfloat8extended(coalesce(date_part('epoch', {x}), {odd}.5), {state})"
-            # timestamptz has a function of its own since version 18 only; the session is in UTC.
-            plain = f"{x}::timestamp" if form == "timestamptz" else x
-            return f"timestamp_hash_extended(coalesce({plain}, '2000-01-01'), {seconds})"
-        case "uuid":
-            null = f"'00000000-0000-4000-8000-{odd % 2**48:012x}'"
-            return f"uuid_hash_extended(coalesce({x}, {null}::uuid), {state})"
-        case "bytes":
-            return f"hash_array_extended(ARRAY[coalesce({x}, '\\x{odd:032x}'::bytea)], {state})"
-        case _:
-            text = f"coalesce({x}::text, 'null:{odd:032x}')"
-            return f'hashtextextended({text} COLLATE "C", {state})'

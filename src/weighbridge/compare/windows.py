@@ -1,0 +1,297 @@
+"""Windows of one integer key: both sides arrive in its order and meet in memory.
+
+Nothing is written down but what differs.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from weighbridge.compare.task import Task
+from weighbridge.connectors.base import Reading
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# How many batches a side may be ahead of the other.
+AHEAD = 2
+# Differing rows, of both sides, that are gathered before they are matched: enough for DuckDB to
+# write them to its file at once, and not to its log first.
+ENOUGH_WAITING = 300_000
+# Every so-many-th row of a window with differences is kept for the lift of explanations.
+BASE_STEP = 100
+
+
+class _Side:
+    """One side's rows in key order, read ahead by a thread of its own."""
+
+    def __init__(self, task: Task, side: int) -> None:
+        self._task = task
+        self._side = side
+        self._queue: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(AHEAD)
+        self._gone = threading.Event()
+        self.done = False
+        self.rows: pa.Table | None = None
+        self._thread = threading.Thread(target=self._run, name=f"side-{side}", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        task, side = self._task, self._side
+        pair = task.keys[0]
+        column = (pair.left, pair.right)[side]
+        reading = Reading(
+            task.outputs(side),
+            key=column,
+            keys=(column,),
+            key_nulls=False if column.nullable else None,
+            ordered=True,
+        )
+        try:
+            task.remember_sql(side, reading)
+            for batch in task.sources[side].read(reading):
+                task.arrived(side, batch.num_rows, batch.nbytes)
+                if not self._put(batch):
+                    return
+            self._put(None)
+        except BaseException as error:  # noqa: BLE001 handed over to the thread that compares
+            self._put(error)
+
+    def _put(self, item: pa.RecordBatch | BaseException | None) -> bool:
+        while not self._gone.is_set():
+            try:
+                self._queue.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def more(self) -> None:
+        """Wait for the next batch and add it to `rows`."""
+        while not self.done:
+            try:
+                item = self._queue.get(timeout=0.5)
+            except queue.Empty:
+                self._task.check()
+                continue
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                self.done = True
+            elif item.num_rows:
+                table = pa.Table.from_batches([item])
+                self.rows = (
+                    table if not self.rows else pa.concat_tables([self.rows, table])
+                ).combine_chunks()
+            else:
+                continue
+            return
+
+    def keys(self) -> NDArray[np.int64]:
+        """Give the keys of the rows held, in order."""
+        if self.rows is None:
+            return np.empty(0, dtype=np.int64)
+        return self.rows.column("k0").to_numpy()
+
+    def take(self, count: int) -> pa.Table | None:
+        """Give the first `count` rows and keep the others."""
+        if self.rows is None or count == 0:
+            return self.rows.slice(0, 0) if self.rows is not None else None
+        head = self.rows.slice(0, count)
+        self.rows = self.rows.slice(count)
+        return head
+
+    def leave(self) -> None:
+        """Let the reading thread end."""
+        self._gone.set()
+        self._thread.join(timeout=10)
+
+
+def compare_windows(task: Task) -> None:
+    """Compare both sides window by window, as they arrive in the order of the key."""
+    task.phase = "comparing"
+    sides = (_Side(task, 0), _Side(task, 1))
+    waiting = _Waiting(task)
+    try:
+        for left, right in _windows(task, sides):
+            task.check()
+            _compare_window(task, waiting, left, right)
+        waiting.hand_over()
+    except BaseException:
+        for source in task.sources:
+            source.cancel()
+        raise
+    finally:
+        for side in sides:
+            side.leave()
+
+
+def _windows(
+    task: Task, sides: tuple[_Side, _Side]
+) -> Iterator[tuple[pa.Table | None, pa.Table | None]]:
+    while True:
+        for side in sides:
+            if not side.done and (side.rows is None or side.rows.num_rows == 0):
+                side.more()
+        keys = [side.keys() for side in sides]
+        if all(side.done for side in sides):
+            if len(keys[0]) or len(keys[1]):
+                yield sides[0].take(len(keys[0])), sides[1].take(len(keys[1]))
+            return
+        # A side that may still send rows of its last key can be compared below that key only.
+        ends = [k[-1] for k, side in zip(keys, sides, strict=True) if len(k) and not side.done]
+        end = min(ends)
+        counts = [int(np.searchsorted(k, end)) for k in keys]
+        if counts == [0, 0] or not any(counts):
+            for k, side in zip(keys, sides, strict=True):
+                if len(k) and k[-1] == end and not side.done:
+                    side.more()
+            continue
+        yield sides[0].take(counts[0]), sides[1].take(counts[1])
+        task.check()
+
+
+class _Waiting:
+    """Rows that differ, gathered over windows: the matcher costs the same for few and many.
+
+    Windows hold disjoint ranges of the key, so what is unique in each is unique together.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._tables: tuple[list[pa.Table], list[pa.Table]] = ([], [])
+        self._rows = 0
+
+    def add(self, tables: Sequence[pa.Table]) -> None:
+        """Keep the differing rows of one window, and match what waits when it is enough."""
+        for held, table in zip(self._tables, tables, strict=True):
+            held.append(table)
+            self._rows += table.num_rows
+        if self._rows >= ENOUGH_WAITING:
+            self.hand_over()
+
+    def hand_over(self) -> None:
+        """Match what waits."""
+        if self._rows:
+            _match(self._task, [pa.concat_tables(t) for t in self._tables], unique=True)
+        for held in self._tables:
+            held.clear()
+        self._rows = 0
+
+
+def _compare_window(
+    task: Task, waiting: _Waiting, left: pa.Table | None, right: pa.Table | None
+) -> None:
+    tables = [t if t is not None else _empty_like(o) for t, o in ((left, right), (right, left))]
+    keys = [t.column("k0").combine_chunks().to_numpy() for t in tables]
+    clean = [bool(np.all(k[1:] != k[:-1])) for k in keys]
+    for side in (0, 1):
+        if not clean[side]:
+            _note_duplicates(task, side, keys[side])
+    if all(clean):
+        differing = _differing_rows(task, tables, keys)
+        if differing is not None:
+            waiting.add(differing)
+    else:
+        _match(task, tables, unique=False)
+
+
+def _differing_rows(
+    task: Task, tables: list[pa.Table], keys: list[NDArray[np.int64]]
+) -> list[pa.Table] | None:
+    """Count the equal rows of two windows of unique keys, and give the others of each side."""
+    if len(keys[0]) == len(keys[1]) and np.array_equal(keys[0], keys[1]):
+        places: tuple[Any, Any] = (slice(None), slice(None))
+        aligned = tables
+        lone = [np.zeros(len(k), dtype=bool) for k in keys]
+    else:
+        at = np.searchsorted(keys[1], keys[0])
+        at[at == len(keys[1])] = 0
+        found = keys[1][at] == keys[0] if len(keys[1]) else np.zeros(len(keys[0]), dtype=bool)
+        mine, theirs = np.nonzero(found)[0], at[found]
+        lone = [~found, np.ones(len(keys[1]), dtype=bool)]
+        lone[1][theirs] = False
+        aligned = [tables[0].take(pa.array(mine)), tables[1].take(pa.array(theirs))]
+        places = (mine, theirs)
+    differs = _differs(task, aligned)
+    if not differs.any() and not lone[0].any() and not lone[1].any():
+        _count_equal(task, aligned[0], aligned[0].num_rows)
+        return None
+    picked: list[pa.Table] = []
+    for side in (0, 1):
+        wanted = lone[side].copy()
+        spots = np.arange(len(keys[side]))[places[side]]
+        wanted[spots[differs]] = True
+        picked.append(tables[side].filter(pa.array(wanted)))
+    _keep_base(task, tables[0])
+    equal = int((~differs).sum())
+    if any(p.assumed for p in task.values):
+        aligned[0] = aligned[0].filter(pa.array(~differs))
+    _count_equal(task, aligned[0], equal)
+    return picked
+
+
+def _differs(task: Task, aligned: list[pa.Table]) -> NDArray[np.bool_]:
+    differs = np.zeros(aligned[0].num_rows, dtype=bool)
+    for i in range(len(task.values)):
+        left, right = (t.column(f"c{i}").combine_chunks() for t in aligned)
+        if left.equals(right):
+            continue
+        differs |= _unequal(left, right)
+    return differs
+
+
+def _unequal(left: pa.Array, right: pa.Array) -> NDArray[np.bool_]:
+    same = pc.fill_null(pc.equal(left, right), False).to_numpy(zero_copy_only=False)
+    nulls = [a.is_null().to_numpy(zero_copy_only=False) for a in (left, right)]
+    same = same | (nulls[0] & nulls[1])
+    if pa.types.is_floating(left.type):
+        odd = [
+            pc.fill_null(pc.is_nan(a), False).to_numpy(zero_copy_only=False) for a in (left, right)
+        ]
+        same = same | (odd[0] & odd[1])
+    return ~same
+
+
+def _count_equal(task: Task, table: pa.Table, rows: int) -> None:
+    task.tally.matched += rows
+    for i, pair in enumerate(task.values):
+        if pair.assumed and rows:
+            task.tally.equal_nulls[i] += table.column(f"c{i}").null_count
+
+
+def _note_duplicates(task: Task, side: int, keys: NDArray[np.int64]) -> None:
+    values, counts = np.unique(keys, return_counts=True)
+    many = counts > 1
+    batch = pa.record_batch({"k0": values[many], "n": counts[many].astype(np.int64)})
+    task.workspace.insert(f"dupes_{('left', 'right')[side]}", [batch])
+
+
+def _match(task: Task, tables: list[pa.Table], *, unique: bool) -> None:
+    connection = task.workspace.connection
+    for name, table in zip(("window_left", "window_right"), tables, strict=True):
+        connection.register(name, table)
+    task.matcher.match("window_left", "window_right", unique=unique)
+    for name in ("window_left", "window_right"):
+        connection.unregister(name)
+
+
+def _keep_base(task: Task, table: pa.Table) -> None:
+    if task.workspace.base_full:
+        return
+    sample = table.take(pa.array(np.arange(0, table.num_rows, BASE_STEP)))
+    task.workspace.connection.register("seen", sample)
+    task.workspace.keep_base_of("seen")
+    task.workspace.connection.unregister("seen")
+
+
+def _empty_like(other: pa.Table | None) -> pa.Table:
+    if other is None:
+        raise ValueError
+    return other.schema.empty_table()
