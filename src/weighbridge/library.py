@@ -139,7 +139,7 @@ def compare(
     snapshot: bool = True,
     paranoid: bool = False,
     recheck: float | None = None,
-    memory: int = 192 * 2**20,
+    memory: int = 96 * 2**20,
     progress: ProgressCallback | None = None,
     stop: Stop | None = None,
     config: str | None = None,

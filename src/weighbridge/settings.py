@@ -139,7 +139,7 @@ SETTINGS = (
         option="--config",
         in_file=False,
     ),
-    Setting("memory", "bytes", "memory that one comparison may use", size, 192 * 2**20, "192MiB"),
+    Setting("memory", "bytes", "memory that one comparison may use", size, 96 * 2**20, "96MiB"),
     Setting(
         "tmpdir", "folder", "where temporary files go", path, default_text="the system's folder"
     ),

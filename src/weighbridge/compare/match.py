@@ -87,6 +87,19 @@ class Matcher:
         self._keep(null_keys=null_keys, unique=unique, sides=(left, right))
         run("DROP TABLE paired")
 
+    def match_aligned(self, left: str, right: str) -> None:
+        """Compare the n-th row of `left` with the n-th of `right`: keys are unique, none is null.
+
+        Both have a column `here`, which is null, like all the others, where a side has no row.
+        """
+        run = self.workspace.connection.execute
+        source = f"{left} l POSITIONAL JOIN {right} r"
+        run(f"CREATE OR REPLACE TEMP VIEW paired AS {self._paired(source, 'true')}")
+        present = f"(SELECT * FROM {left} WHERE here)"
+        self._count(present, right, unique=True, null_keys=False)
+        self._keep(null_keys=False, unique=True, sides=(left, right))
+        run("DROP VIEW paired")
+
     # Pairing -------------------------------------------------------------------------------
 
     def _columns(self) -> list[str]:

@@ -12,8 +12,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from weighbridge.compare.staging import stage_rows
 from weighbridge.compare.match import Matcher, Tally
+from weighbridge.compare.staging import stage_rows
 from weighbridge.connectors.base import Reading
 
 if TYPE_CHECKING:

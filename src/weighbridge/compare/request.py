@@ -77,7 +77,7 @@ class Options:
     paranoid: bool = False
     recheck: float | None = None
     explain: bool = True
-    memory: int = 192 * 2**20
+    memory: int = 96 * 2**20
 
 
 @dataclass(frozen=True)

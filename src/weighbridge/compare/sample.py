@@ -7,8 +7,8 @@ import random
 from typing import TYPE_CHECKING
 
 from weighbridge.compare.by_stream import can_window
-from weighbridge.compare.staging import compare_tables, stage_rows
 from weighbridge.compare.result import Sampling
+from weighbridge.compare.staging import compare_tables, stage_rows
 from weighbridge.connectors.base import Reading
 
 if TYPE_CHECKING:

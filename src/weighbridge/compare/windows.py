@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 # How many batches a side may be ahead of the other.
 AHEAD = 2
-# Differing rows, of both sides, that are gathered before they are matched: enough for DuckDB to
-# write them to its file at once, and not to its log first.
-ENOUGH_WAITING = 300_000
+# Differing values, of both sides, that are gathered before they are matched: enough for DuckDB
+# to write them to its file at once, and not to its log first.
+ENOUGH_WAITING = 1_500_000
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
 
@@ -158,7 +159,7 @@ def _windows(
 
 
 class _Waiting:
-    """Rows that differ, gathered over windows: the matcher costs the same for few and many.
+    """Pairs of rows that differ, gathered over windows: to match few costs as much as many.
 
     Windows hold disjoint ranges of the key, so what is unique in each is unique together.
     """
@@ -166,23 +167,25 @@ class _Waiting:
     def __init__(self, task: Task) -> None:
         self._task = task
         self._tables: tuple[list[pa.Table], list[pa.Table]] = ([], [])
-        self._rows = 0
+        self._values = 0
 
     def add(self, tables: Sequence[pa.Table]) -> None:
-        """Keep the differing rows of one window, and match what waits when it is enough."""
+        """Keep the aligned rows of one window, and match what waits when it is enough."""
         for held, table in zip(self._tables, tables, strict=True):
             held.append(table)
-            self._rows += table.num_rows
-        if self._rows >= ENOUGH_WAITING:
+            self._values += table.num_rows * table.num_columns
+        if self._values >= ENOUGH_WAITING:
             self.hand_over()
 
     def hand_over(self) -> None:
         """Match what waits."""
-        if self._rows:
-            _match(self._task, [pa.concat_tables(t) for t in self._tables], unique=True)
+        if self._values:
+            tables = [pa.concat_tables(t).combine_chunks() for t in self._tables]
+            with _registered(self._task, tables) as names:
+                self._task.matcher.match_aligned(*names)
         for held in self._tables:
             held.clear()
-        self._rows = 0
+        self._values = 0
 
 
 def _compare_window(
@@ -205,9 +208,11 @@ def _compare_window(
 def _differing_rows(
     task: Task, tables: list[pa.Table], keys: list[NDArray[np.int64]]
 ) -> list[pa.Table] | None:
-    """Count the equal rows of two windows of unique keys, and give the others of each side."""
+    """Count the equal rows of two windows of unique keys, and give the others, aligned.
+
+    The n-th rows of both tables belong together; `here` is null where a side has none.
+    """
     if len(keys[0]) == len(keys[1]) and np.array_equal(keys[0], keys[1]):
-        places: tuple[Any, Any] = (slice(None), slice(None))
         aligned = tables
         lone = [np.zeros(len(k), dtype=bool) for k in keys]
     else:
@@ -218,23 +223,33 @@ def _differing_rows(
         lone = [~found, np.ones(len(keys[1]), dtype=bool)]
         lone[1][theirs] = False
         aligned = [tables[0].take(pa.array(mine)), tables[1].take(pa.array(theirs))]
-        places = (mine, theirs)
     differs = _differs(task, aligned)
     if not differs.any() and not lone[0].any() and not lone[1].any():
         _count_equal(task, aligned[0], aligned[0].num_rows)
         return None
-    picked: list[pa.Table] = []
-    for side in (0, 1):
-        wanted = lone[side].copy()
-        spots = np.arange(len(keys[side]))[places[side]]
-        wanted[spots[differs]] = True
-        picked.append(tables[side].filter(pa.array(wanted)))
+    pairs = [_here(side.filter(pa.array(differs))) for side in aligned]
+    alone = [_here(tables[side].filter(pa.array(lone[side]))) for side in (0, 1)]
+    picked = [
+        pa.concat_tables([pairs[0], alone[0], _gap(tables[0], alone[1].num_rows)]),
+        pa.concat_tables([pairs[1], _gap(tables[1], alone[0].num_rows), alone[1]]),
+    ]
     _keep_base(task, tables[0])
     equal = int((~differs).sum())
     if any(p.assumed for p in task.values):
         aligned[0] = aligned[0].filter(pa.array(~differs))
     _count_equal(task, aligned[0], equal)
     return picked
+
+
+def _here(table: pa.Table) -> pa.Table:
+    return table.append_column("here", pa.repeat(True, table.num_rows))
+
+
+def _gap(table: pa.Table, rows: int) -> pa.Table:
+    """Give as many rows of nulls, in the columns of `table` and `here`."""
+    columns = [pa.nulls(rows, field.type) for field in table.schema]
+    gap = pa.Table.from_arrays(columns, schema=table.schema)
+    return gap.append_column("here", pa.nulls(rows, pa.bool_()))
 
 
 def _differs(task: Task, aligned: list[pa.Table]) -> NDArray[np.bool_]:
@@ -274,12 +289,21 @@ def _note_duplicates(task: Task, side: int, keys: NDArray[np.int64]) -> None:
 
 
 def _match(task: Task, tables: list[pa.Table], *, unique: bool) -> None:
-    connection = task.workspace.connection
-    for name, table in zip(("window_left", "window_right"), tables, strict=True):
-        connection.register(name, table)
-    task.matcher.match("window_left", "window_right", unique=unique)
-    for name in ("window_left", "window_right"):
-        connection.unregister(name)
+    with _registered(task, tables) as names:
+        task.matcher.match(*names, unique=unique)
+
+
+@contextmanager
+def _registered(task: Task, tables: list[pa.Table]) -> Generator[tuple[str, str]]:
+    """Let DuckDB see two Arrow tables, under the names given."""
+    names = ("window_left", "window_right")
+    for name, table in zip(names, tables, strict=True):
+        task.workspace.connection.register(name, table)
+    try:
+        yield names
+    finally:
+        for name in names:
+            task.workspace.connection.unregister(name)
 
 
 def _keep_base(task: Task, table: pa.Table) -> None:

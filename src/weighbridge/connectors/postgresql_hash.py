@@ -29,7 +29,7 @@ def row_hash(values: Sequence[tuple[str, str]], salt: int, *, major: int) -> str
     state = str(salt)
     ranked = sorted(enumerate(values), key=lambda one: _rank(one[1][0]))
     for position, (form, x) in ranked:
-        state = _chain(form, x, state, _Marks(salt, position), major)
+        state = _chain(form, x, state, _Marks(salt, position, major))
     last = ranked[-1][1][0] if ranked else "bool"
     # Marks alone could cancel each other out over several rows.
     return f"hashint8extended(0, {state})" if last in _MARKING else state
@@ -42,7 +42,8 @@ def _rank(form: str) -> int:
 class _Marks:
     """Random numbers of one run and one column; `odd` is no value that anyone can aim at."""
 
-    def __init__(self, salt: int, position: int) -> None:
+    def __init__(self, salt: int, position: int, major: int) -> None:
+        self.major = major
         self._draw = random.Random(f"{salt}/{position}")  # noqa: S311 both sides draw the same
         self.odd = salt | 1
 
@@ -50,7 +51,7 @@ class _Marks:
         return self._draw.getrandbits(61) | 2**61
 
 
-def _chain(form: str, x: str, state: str, marks: _Marks, major: int) -> str:
+def _chain(form: str, x: str, state: str, marks: _Marks) -> str:
     """Write the state after value `x`, given the state before it."""
     odd = marks.odd
     match form:
@@ -72,7 +73,7 @@ def _chain(form: str, x: str, state: str, marks: _Marks, major: int) -> str:
             seconds = f"coalesce(date_part('epoch', {x}) + 0.5, {odd}.25)"
             return f"hashfloat8extended({seconds}, {state})"
         case "timestamp" | "timestamptz":
-            return _instant(form, x, state, odd, major)
+            return _instant(form, x, state, marks)
         case "uuid":
             null = f"'00000000-0000-4000-8000-{odd % 2**48:012x}'"
             return f"uuid_hash_extended(coalesce({x}, {null}::uuid), {state})"
@@ -93,16 +94,16 @@ def _sign(form: str, x: str, marks: _Marks) -> str:
     )
 
 
-def _instant(form: str, x: str, state: str, odd: int, major: int) -> str:
+def _instant(form: str, x: str, state: str, marks: _Marks) -> str:
     """Hash an instant with its upper half, which timestamp_hash folds into the lower."""
     # timestamptz has a function of its own since version 18 only; the session is in UTC.
     x = f"{x}::timestamp" if form == "timestamptz" else x
-    if major >= HAS_DATE_BIN:
+    if marks.major >= HAS_DATE_BIN:
         upper = f"coalesce(date_bin('4294.967296 s', {x}, {_origin(x)}), '1900-01-01')"
         state = f"timestamp_hash_extended({upper}, {state})"
     else:
         # The double tells instants apart to the microsecond until 2242, the folded hash after.
-        state = f"hashfloat8extended(coalesce(date_part('epoch', {x}), {odd}.5), {state})"
+        state = f"hashfloat8extended(coalesce(date_part('epoch', {x}), {marks.odd}.5), {state})"
     return f"timestamp_hash_extended(coalesce({x}, '2000-01-01'), {state})"
 
 

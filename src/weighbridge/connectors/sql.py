@@ -28,12 +28,21 @@ def select(
     order_by: str | None = None,
     dialect: str,
 ) -> str:
-    """Write a SELECT of (expression, name) pairs; `where` parts are joined by AND."""
-    listed = ", ".join(f"{expression} AS {quote(name, dialect)}" for expression, name in columns)
-    text = f"SELECT {listed or '1'} FROM {relation}"
+    """Write a SELECT of (expression, name) pairs; `where` parts are joined by AND.
+
+    `order_by` is a quoted column of the relation, even where an output has the same name.
+    """
+    named = [(expression, quote(name, dialect)) for expression, name in columns]
+    listed = ", ".join(f"{expression} AS {name}" for expression, name in named) or "1"
+    rows = relation
     if where:
-        text += " WHERE " + " AND ".join(f"({part})" for part in where)
-    return text + (f" ORDER BY {order_by}" if order_by else "")
+        rows += " WHERE " + " AND ".join(f"({part})" for part in where)
+    if order_by is None:
+        return f"SELECT {listed} FROM {rows}"
+    if any(name.lower() == order_by.lower() for _, name in named):
+        # Servers take a bare name for the output; a qualified one is the relation's.
+        return f"SELECT {listed} FROM (SELECT * FROM {rows}) AS o ORDER BY o.{order_by}"
+    return f"SELECT {listed} FROM {rows} ORDER BY {order_by}"
 
 
 def in_ranges(column: str, ranges: Sequence[tuple[int, int]]) -> str:

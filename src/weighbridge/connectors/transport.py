@@ -18,8 +18,8 @@ from weighbridge.errors import Cancelled, ConnectionLost, QueryFailed, Weighbrid
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH_ROWS = 65_536
-_BATCH_VALUES = 600_000
+BATCH_ROWS = 32_768
+_BATCH_VALUES = 300_000
 
 
 def batch_rows(columns: int) -> int:
