@@ -59,17 +59,13 @@ def _interrupt(process: subprocess.Popen[str], number: signal.Signals) -> tuple[
     return err, time.monotonic() - began
 
 
-# connectorx 0.4.6 holds the GIL while it waits for the server's next rows: until they come, no
-# thread of ours runs, so that neither a signal nor the time of --timeout is heard.
-deaf = pytest.mark.xfail(reason="connectorx holds the GIL while MariaDB computes", strict=True)
-
-
 @pytest.mark.parametrize(
     ("slow", "number", "code"),
     [
         (0, signal.SIGINT, 130),
         (0, signal.SIGTERM, 5),
-        pytest.param(1, signal.SIGINT, 130, marks=deaf),
+        (1, signal.SIGINT, 130),
+        (1, signal.SIGTERM, 5),
     ],
 )
 def test_signal_leaves_no_query(
@@ -106,8 +102,30 @@ def no_leftovers(urls: tuple[str, str]) -> Iterator[None]:
     end_sessions(urls[1])
 
 
-def test_timeout(urls: tuple[str, str]) -> None:
-    ran = diff(f"{urls[0]}#slow", f"{urls[1]}#t", "-k", "id", "--timeout", "4s")
+def test_killed_command_leaves_no_process(urls: tuple[str, str], tmp_path: Path) -> None:
+    """Nobody can answer SIGKILL: the process that reads MariaDB must see for itself."""
+    process = start(f"{urls[0]}#t", f"{urls[1]}#slow", "-k", "id", tmpdir=tmp_path)
+    wait_until_busy(urls[1], "slow")
+    children = _children(process.pid)
+    assert len(children) == 1
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 5
+    while any(_alive(child) for child in children) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(_alive(child) for child in children)
+
+
+def _alive(pid: int) -> bool:
+    status = _read(Path(f"/proc/{pid}/status"))
+    return bool(status) and b"State:\tZ" not in status
+
+
+@pytest.mark.parametrize("slow", [0, 1])
+def test_timeout(urls: tuple[str, str], slow: int) -> None:
+    names = ["slow" if side == slow else "t" for side in (0, 1)]
+    sides = [f"{url}#{name}" for url, name in zip(urls, names, strict=True)]
+    ran = diff(*sides, "-k", "id", "--timeout", "4s")
     ran.is_error("over_budget", 5, "4 s", "--timeout")
     assert ran.seconds < 12
     for url in urls:
@@ -197,13 +215,16 @@ def _kill_postmaster(url: str) -> None:
         if f"\0-p\0{port}\0".encode() in _read(folder / "cmdline")
     ]
     assert len(mine) == 1
-    children = [
+    for number in (*mine, *_children(mine[0])):
+        os.kill(number, signal.SIGKILL)
+
+
+def _children(pid: int) -> list[int]:
+    return [
         int(folder.name)
         for folder in Path("/proc").glob("[0-9]*")
-        if f"\nPPid:\t{mine[0]}\n".encode() in _read(folder / "status")
+        if f"\nPPid:\t{pid}\n".encode() in _read(folder / "status")
     ]
-    for number in (*mine, *children):
-        os.kill(number, signal.SIGKILL)
 
 
 def _read(file: Path) -> bytes:

@@ -50,8 +50,6 @@ def run(arguments: Sequence[str] | None = None, *, engine: Engine | None = None)
     _make_streams_safe()
     _keep_completion_light()
     words = list(sys.argv[1:] if arguments is None else arguments)
-    if "--debug" not in words and "-d" not in words:
-        _keep_drivers_quiet()
     around = Surroundings()
     try:
         code = get_command(app).main(
@@ -93,20 +91,6 @@ def _make_streams_safe() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-
-
-def _keep_drivers_quiet() -> None:
-    """Keep stderr for our own words: drivers in other languages print their panics to it."""
-    with suppress(OSError, ValueError, AttributeError):
-        if sys.stderr.fileno() != 2:
-            return
-        ours = os.dup(2)
-        stream = os.fdopen(ours, "w", encoding=sys.stderr.encoding, errors="backslashreplace")
-        stream.reconfigure(line_buffering=True)
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, 2)
-        os.close(nowhere)
-        sys.stderr = stream
 
 
 def _keep_completion_light() -> None:

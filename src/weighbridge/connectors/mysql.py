@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import socket
 import uuid
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ import duckdb
 from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
+from weighbridge.connectors.mysql_child import Child
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.scratch import private_duckdb
-from weighbridge.connectors.spool import Spool
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -102,7 +103,7 @@ class MySQLSource:
         self._schema = spec.table[-2] if len(spec.table) > 1 else spec.database
         self._tag = f"weighbridge {uuid.uuid4().hex}"
         self._readings: list[duckdb.DuckDBPyConnection] = []
-        self._spools: list[Spool] = []
+        self._children: list[Child] = []
         self._gone = False
         self._host = self._address.ip
         self._control = self._first_connection()
@@ -348,22 +349,18 @@ class MySQLSource:
 
     def read(self, reading: Reading) -> pa.RecordBatchReader:
         """Stream a reading over the binary protocol, in its own consistent snapshot."""
+        if importlib.util.find_spec("connectorx") is None:
+            raise missing_extra("MariaDB and MySQL", "mysql")
         try:
-            import connectorx  # noqa: PLC0415 an extra
-        except ImportError:
-            raise missing_extra("MariaDB and MySQL", "mysql") from None
-        try:
-            stream: Any = connectorx.read_sql(
+            child = Child(
                 self._url(),
                 self.sql(reading),
-                return_type="arrow_stream",
                 batch_size=batch_rows(len(reading.outputs)),
-                pre_execution_query=list(SESSION if self._snapshot else SESSION[:-1]),
+                session=SESSION if self._snapshot else SESSION[:-1],
             )
         except RuntimeError as error:
             raise self._error(error) from None
-        spool = Spool(stream, stream.schema)
-        self._spools.append(spool)
+        self._children.append(child)
         local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
         outputs = [
@@ -375,7 +372,7 @@ class MySQLSource:
             )
             for o in reading.outputs
         ]
-        return finished(local, spool, stream.schema, outputs, translate=self._error)
+        return finished(local, child, child.schema, outputs, translate=self._error)
 
     def _url(self) -> str:
         secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""
@@ -394,6 +391,8 @@ class MySQLSource:
 
     def cancel(self) -> None:
         """Kill every query of this source on the server."""
+        for child in self._children:
+            child.kill()
         for reading in self._readings:
             with contextlib.suppress(duckdb.Error):
                 reading.interrupt()
@@ -413,8 +412,8 @@ class MySQLSource:
 
     def close(self) -> None:
         """Let go of the connections."""
-        for spool in self._spools:
-            spool.close()
+        for child in self._children:
+            child.close()
         for reading in self._readings:
             with contextlib.suppress(duckdb.Error):
                 reading.close()
