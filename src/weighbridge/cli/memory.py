@@ -9,7 +9,7 @@ from contextlib import suppress
 # <malloc.h> of glibc. Batches are made in one thread and freed in another, and what is freed
 # that way is kept by the thread that made it: a hundred megabytes after a few million rows.
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
-_BLOCK = 256 * 1024
+_BLOCK = 1024 * 1024
 
 
 def give_memory_back() -> None:

@@ -58,6 +58,8 @@ class Workspace:
         self.connection = duckdb.connect(str(self.folder / "work.duckdb"), config=config)
         # What is written here is read once or twice: compressing it costs more than it saves.
         self.connection.execute("PRAGMA force_compression = 'uncompressed'")
+        # Nobody opens this database again: its end is to be deleted.
+        self.connection.execute("PRAGMA disable_checkpoint_on_shutdown")
         register_functions(self.connection)
         self._create(natives)
 
