@@ -32,12 +32,14 @@ from weighbridge.connectors.base import ChecksumQuery, Checksums, Grouping, Hash
 from weighbridge.connectors.local import lock
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from weighbridge.connectors.local import LocalSource
 
 # Rows that are read back in one go.
 PORTION = 300_000
 # The same, where rows are read in this process.
-LOCAL_PORTION = 500_000
+LOCAL_PORTION = 200_000
 # Beyond this share of differing buckets, reading everything once is cheaper.
 TOO_MANY = 0.4
 # Tables below this are not worth a sample first.
@@ -301,25 +303,42 @@ class _Local:
         dupes = task.workspace.scalar(
             "SELECT (SELECT count(*) FROM dupes_left) + (SELECT count(*) FROM dupes_right)"
         )
+        self._fetch_all(unique=not dupes) if self.grouping.shift is None else self._fetch_windows()
+
+    def _fetch_all(self, *, unique: bool) -> None:
+        task = self.task
+        whole = " AND ".join(f"k{i} IS NOT NULL" for i in range(len(task.keys)))
+        for side in (0, 1):
+            task.check()
+            self.run(
+                f"CREATE OR REPLACE TABLE fetched_{side} AS SELECT * FROM side_{side}"
+                f" WHERE {whole} AND {self._bucket()} IN (SELECT bucket FROM bad)"
+            )
+            task.rows_fetched[side] += task.workspace.scalar(f"SELECT count(*) FROM fetched_{side}")
+        match_in_parts(task, ("fetched_0", "fetched_1"), unique=unique)
+        task.workspace.keep_base_of("fetched_0")
+
+    def _fetch_windows(self) -> None:
+        """Read key ranges in order, so that equal rows are seen to be equal as they lie."""
+        from weighbridge.compare.windows import Waiting, compare_window  # noqa: PLC0415 heavy
+
+        waiting = Waiting(self.task)
         for condition in self._bad_parts():
+            tables: list[pa.Table] = []
             for side in (0, 1):
-                task.check()
-                self.run(
-                    f"CREATE OR REPLACE TABLE fetched_{side} AS SELECT * FROM side_{side}"
-                    f" WHERE {condition} AND {self._bucket()} IN (SELECT bucket FROM bad)"
-                )
-                task.rows_fetched[side] += task.workspace.scalar(
-                    f"SELECT count(*) FROM fetched_{side}"
-                )
-            match_in_parts(task, ("fetched_0", "fetched_1"), unique=not dupes)
-            task.workspace.keep_base_of("fetched_0")
+                self.task.check()
+                rows = self.run(
+                    f"SELECT * FROM side_{side} WHERE {condition}"
+                    f" AND {self._bucket()} IN (SELECT bucket FROM bad) ORDER BY k0"
+                ).to_arrow_table()
+                self.task.rows_fetched[side] += rows.num_rows
+                tables.append(rows.combine_chunks())
+            compare_window(self.task, waiting, *tables, note_duplicates=False)
+        waiting.hand_over()
 
     def _bad_parts(self) -> Iterator[str]:
         """Cut the differing buckets into key ranges that fit in memory, as conditions."""
-        shift = self.grouping.shift
-        if shift is None:
-            yield " AND ".join(f"k{i} IS NOT NULL" for i in range(len(self.task.keys)))
-            return
+        shift = self.grouping.shift or 0
         bad = self.run("SELECT bucket, n FROM bad ORDER BY 1").fetchall()
         for buckets, _ in in_portions(bad, LOCAL_PORTION):
             # Files that are in the order of the key are read only where the range lies.

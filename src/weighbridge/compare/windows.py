@@ -118,11 +118,11 @@ def compare_windows(task: Task) -> None:
     """Compare both sides window by window, as they arrive in the order of the key."""
     task.phase = "comparing"
     sides = (_Side(task, 0), _Side(task, 1))
-    waiting = _Waiting(task)
+    waiting = Waiting(task)
     try:
         for left, right in _windows(task, sides):
             task.check()
-            _compare_window(task, waiting, left, right)
+            compare_window(task, waiting, left, right)
         waiting.hand_over()
     except BaseException:
         for source in task.sources:
@@ -158,7 +158,7 @@ def _windows(
         task.check()
 
 
-class _Waiting:
+class Waiting:
     """Pairs of rows that differ, gathered over windows: to match few costs as much as many.
 
     Windows hold disjoint ranges of the key, so what is unique in each is unique together.
@@ -188,14 +188,20 @@ class _Waiting:
         self._values = 0
 
 
-def _compare_window(
-    task: Task, waiting: _Waiting, left: pa.Table | None, right: pa.Table | None
+def compare_window(
+    task: Task,
+    waiting: Waiting,
+    left: pa.Table | None,
+    right: pa.Table | None,
+    *,
+    note_duplicates: bool = True,
 ) -> None:
+    """Compare the rows of one range of the key, each side in its order."""
     tables = [t if t is not None else _empty_like(o) for t, o in ((left, right), (right, left))]
     keys = [t.column("k0").combine_chunks().to_numpy() for t in tables]
     clean = [bool(np.all(k[1:] != k[:-1])) for k in keys]
     for side in (0, 1):
-        if not clean[side]:
+        if note_duplicates and not clean[side]:
             _note_duplicates(task, side, keys[side])
     if all(clean):
         differing = _differing_rows(task, tables, keys)
