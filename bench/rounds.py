@@ -73,7 +73,7 @@ class Tally:
 
 def timeout_for(ours: float | None, cap: float) -> float:
     """Long enough to decide every gate against peers (15 x), where the cap allows it."""
-    return min(cap, max(30.0, 20 * (ours or cap)))
+    return min(cap, max(20.0, 20 * (ours or cap)))
 
 
 def _hopeless(work: Work, variant: str, name: str, *, rules: Rules, timeout: float) -> str:

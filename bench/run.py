@@ -39,7 +39,7 @@ def arguments() -> argparse.Namespace:
     add("--peers-only-small", action="store_true", help="peers at 1 M rows and less only")
     add("--peers", default="", help="only these peers, e.g. reladiff,datadiffer")
     add("--repeat", type=int, default=3, help="rounds of weighbridge and the limit")
-    add("--peer-timeout", type=float, default=120, help="the longest wait for a peer, seconds")
+    add("--peer-timeout", type=float, default=70, help="the longest wait for a peer, seconds")
     add("--keep", action="store_true", help="keep the servers' data for the next run")
     add("--work", type=Path, default=CACHE / "work", help="the folder of servers and files")
     add("--out", type=Path, default=HERE, help="where results.json and RESULTS.md go")

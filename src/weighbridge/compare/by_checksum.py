@@ -124,7 +124,7 @@ class _Servers:
             if ranges is None:
                 self.task.sql[side].append(source.checksum_sql(query))
             table = source.checksums(query)
-            cursor = self.task.workspace.connection.cursor()
+            cursor = self.task.workspace.cursor()
             cursor.register("arriving", table)
             cursor.execute(f"CREATE OR REPLACE TABLE sums_{side} AS SELECT * FROM arriving")
             cursor.close()

@@ -46,7 +46,7 @@ def _shares(kinds: list[tuple[str, int]], limit: int) -> list[tuple[str, int]]:
 
 def all_rows(task: Task, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]:
     """Stream every differing row as Arrow batches with the workspace's columns."""
-    cursor = task.workspace.connection.cursor()
+    cursor = task.workspace.cursor()
     yield from cursor.execute(f"SELECT {_columns(task)} FROM diffs").to_arrow_reader(batch_rows)
 
 

@@ -72,6 +72,6 @@ def _thin_out(task: Task, table: str, rate: float) -> None:
     wish = task.options.sample
     seed = wish.seed if wish else 0
     keys = ", ".join(f"CAST(k{i} AS VARCHAR)" for i in range(len(task.keys)))
-    task.workspace.connection.cursor().execute(
+    task.workspace.cursor().execute(
         f"DELETE FROM {table} WHERE hash({seed}, {keys}) % {POINTS} >= {int(rate * POINTS)}"
     )

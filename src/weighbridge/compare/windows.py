@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # How many batches a side may be ahead of the other.
 AHEAD = 2
-# Differing values, of both sides, that are gathered before they are matched: enough for DuckDB
-# to write them to its file at once, and not to its log first.
-ENOUGH_WAITING = 1_500_000
+# Differing values, of both sides, that are gathered before they are matched: more than a group of
+# rows of the scratch database, unless they are very wide.
+ENOUGH_WAITING = 1_200_000
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
 

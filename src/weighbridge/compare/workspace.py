@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BASE_ROWS = 20_000
+# A full group of rows goes straight to the file; what is less goes through a log first.
+ROW_GROUP = 40_960
 
 
 class Workspace:
@@ -55,7 +57,10 @@ class Workspace:
             "threads": min(os.cpu_count() or 2, 8),
             "preserve_insertion_order": False,
         }
-        self.connection = duckdb.connect(str(self.folder / "work.duckdb"), config=config)
+        self.connection = duckdb.connect(config=config)
+        file = str(self.folder / "work.duckdb").replace("'", "''")
+        self.connection.execute(f"ATTACH '{file}' AS work (ROW_GROUP_SIZE {ROW_GROUP})")
+        self.connection.execute("USE work")
         # What is written here is read once or twice: compressing it costs more than it saves.
         self.connection.execute("PRAGMA force_compression = 'uncompressed'")
         # Nobody opens this database again: its end is to be deleted.
@@ -83,10 +88,16 @@ class Workspace:
         row = self.connection.execute(f"SELECT typeof({expression})").fetchone()
         return str(row[0]) if row else "VARCHAR"
 
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """Open a second connection to the same tables, for another thread; the caller closes it."""
+        cursor = self.connection.cursor()
+        cursor.execute("USE work")
+        return cursor
+
     def insert(self, table: str, batches: Iterable[pa.RecordBatch]) -> int:
         """Append Arrow batches to a table of the same columns; give the number of rows."""
         rows = 0
-        cursor = self.connection.cursor()
+        cursor = self.cursor()
         for batch in batches:
             cursor.register("arriving", batch)
             cursor.execute(f"INSERT INTO {table} SELECT * FROM arriving")

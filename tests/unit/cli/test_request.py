@@ -50,7 +50,7 @@ from weighbridge.compare.request import Budget, SampleWish, Tolerance
         ([], "key", None),
         ([], "where", None),
         ([], "sample", None),
-        ([], "memory", 192 * 2**20),
+        ([], "memory", 96 * 2**20),
     ],
 )
 def test_option_is_understood(command: Command, words: list[str], name: str, meant: Any) -> None:
