@@ -9,11 +9,14 @@ from weighbridge.connectors.base import Reading
 PART_ROWS = 1_000_000
 
 
-def stage_rows(task: Task, side: int, reading: Reading, table: str) -> int:
-    """Read rows into a table of the scratch database; give how many there were."""
+def stage_rows(task: Task, side: int, reading: Reading, table: str, *, only: str = "") -> int:
+    """Read rows into a table of the scratch database; give how many there were.
+
+    `only`: what follows FROM to keep some of them.
+    """
     task.remember_sql(side, reading)
     reader = task.sources[side].read(reading)
-    cursor = task.workspace.connection.cursor()
+    cursor = task.workspace.cursor()
     cursor.register("shape", reader.schema.empty_table())
     cursor.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM shape")
     cursor.unregister("shape")
@@ -21,7 +24,7 @@ def stage_rows(task: Task, side: int, reading: Reading, table: str) -> int:
     for batch in reader:
         task.check()
         cursor.register("arriving", batch)
-        cursor.execute(f"INSERT INTO {table} SELECT * FROM arriving")
+        cursor.execute(f"INSERT INTO {table} SELECT * FROM arriving{only}")
         cursor.unregister("arriving")
         task.arrived(side, batch.num_rows, batch.nbytes)
         rows += batch.num_rows
