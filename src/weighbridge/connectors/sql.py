@@ -60,10 +60,18 @@ def nulls(columns: Sequence[str], *, wanted: bool) -> str:
 
 
 def among(
-    names: Sequence[str], rows: Sequence[Sequence[str]], literal: Callable[[str], str]
+    names: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *literals: Callable[[str], str],
 ) -> str:
-    """Write the condition that columns have one of some values, given as text."""
-    listed = ", ".join("(" + ", ".join(literal(v) for v in row) + ")" for row in rows)
+    """Write the condition that columns have one of some values, given as text.
+
+    `literals`: how each column's values are written, or one for all.
+    """
+    ways = literals * (1 if len(literals) > 1 else len(names))
+    listed = ", ".join(
+        "(" + ", ".join(way(v) for way, v in zip(ways, row, strict=True)) + ")" for row in rows
+    )
     return f"({', '.join(names)}) IN ({listed})" if rows else "1 = 0"
 
 

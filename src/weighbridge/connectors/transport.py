@@ -31,14 +31,21 @@ def batch_rows(columns: int) -> int:
 
 
 def guarded(
-    reader: pa.RecordBatchReader, translate: Callable[[Exception], WeighbridgeError]
+    reader: pa.RecordBatchReader,
+    translate: Callable[[Exception], WeighbridgeError],
+    *,
+    then: Callable[[], None] = lambda: None,
 ) -> pa.RecordBatchReader:
-    """Give the same batches; a driver's failure on the way becomes an error of ours."""
+    """Give the same batches, and do something when all have been read.
+
+    A driver's failure on the way becomes an error of ours.
+    """
     import pyarrow as pa  # noqa: PLC0415 heavy
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             yield from reader
+            then()
         except (duckdb.Error, pa.ArrowException, RuntimeError, OSError) as error:
             raise translate(error) from None
 
@@ -143,7 +150,17 @@ class Transport:
                 reading.execute(f"CALL {self._kind}_execute('far', {literal(statement)})")
             self._remember_backend(reading)
             reading.execute(f"SELECT {columns} FROM {self._kind}_query('far', {literal(sql)})")
-            return guarded(reading.to_arrow_reader(batch_rows(len(outputs))), self._error)
+            reader = reading.to_arrow_reader(batch_rows(len(outputs)))
+        except duckdb.Error as error:
+            raise self._error(error) from None
+        return guarded(reader, self._error, then=lambda: self._let_go(reading))
+
+    def _let_go(self, reading: duckdb.DuckDBPyConnection) -> None:
+        """Give the far connection of a reading that was read to its end to the next one."""
+        try:
+            reading.execute("COMMIT")
+            reading.close()
+            self._readings.remove(reading)
         except duckdb.Error as error:
             raise self._error(error) from None
 
