@@ -21,7 +21,7 @@ _ORDER = "CASE kind WHEN 'changed' THEN 0 WHEN 'only_left' THEN 1 ELSE 2 END"
 
 def sample_rows(task: Task, limit: int) -> Iterator[RowDiff]:
     """Give at most `limit` row diffs, some of every kind, in the order of the key."""
-    keys = ", ".join(f"k{i}" for i in range(len(task.keys)))
+    keys = ", ".join(f"diffs.k{i}" for i in range(len(task.keys)))
     kinds = task.workspace.connection.execute(
         f"SELECT kind, count(*) FROM diffs GROUP BY 1 ORDER BY min({_ORDER})"
     ).fetchall()
@@ -54,7 +54,8 @@ def _columns(task: Task) -> str:
     # Moments beyond Python's calendar and zero dates go as text.
     names = ", ".join(literal(p.name) for p in task.values)
     changed = f"list_transform(changed, i -> [{names}][i + 1])" if names else "changed::VARCHAR[]"
-    listed = ["kind", f"{changed} AS changed", *(f"k{i}" for i in range(len(task.keys)))]
+    listed = ["kind", f"{changed} AS changed"]
+    listed += [f"{shown(p.left.type, f'k{i}')} AS k{i}" for i, p in enumerate(task.keys)]
     for prefix, side in (("l", 0), ("r", 1)):
         for i, pair in enumerate(task.values):
             column = (pair.left, pair.right)[side]

@@ -166,6 +166,17 @@ def test_a_key_that_is_named_like_a_value_on_its_way(tmp_path: Path) -> None:
         assert found.report.rows.changed == 100
 
 
+def test_a_key_of_moments_before_the_calendar_of_python(tmp_path: Path) -> None:
+    for name, value in (("left", 1), ("right", 2)):
+        duckdb.sql(
+            f"COPY (SELECT TIMESTAMP '0001-01-01' - INTERVAL 400 DAYS AS k, {value} AS v)"
+            f" TO '{tmp_path}/{name}.parquet'"
+        )
+    with compare(f"{tmp_path}/left.parquet", f"{tmp_path}/right.parquet", key="k") as found:
+        assert found.report.rows.changed == 1
+        assert [row.key for row in found] == [{"k": "0002-11-28 (BC) 00:00:00"}]
+
+
 def test_the_oracle_itself() -> None:
     left = [(1, "a"), (1, "b"), (2, "c"), (None, "d"), (None, "d"), (4, "e")]
     right = [(1, "b"), (1, "x"), (1, "y"), (2, "C"), (None, "d"), (5, "e")]
