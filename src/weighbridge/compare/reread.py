@@ -29,8 +29,6 @@ TOO_MANY = 0.2
 READINGS_AT_ONCE = 8
 # No int64 lies behind this one: it ends no half-open range.
 LAST = 2**63 - 1
-# From here on several whole numbers are one double.
-DOUBLES = 2**53
 # Key families whose text form every server reads back as the same value.
 FINDABLE = frozenset({"text", "uuid", "date"})
 
@@ -119,7 +117,7 @@ def _portions(task: Task) -> list[range | None]:
     wanted = task.workspace.scalar("SELECT count(*) FROM wanted")
     step = NUMBERS_AT_ONCE if _whole_numbers(task) else KEYS_AT_ONCE
     many = wanted > max(step, TOO_MANY * (task.tally.matched + wanted))
-    if many or not all(_findable(p) for p in task.keys) or _beyond_doubles(task):
+    if many or not all(_findable(p) for p in task.keys):
         return [None]
     return [range(start, start + step) for start in range(0, wanted, step)]
 
@@ -152,17 +150,6 @@ def _findable(pair: ColumnPair) -> bool:
         return True
     plain = pair.rule.startswith("exact") and not pair.assumed
     return plain and len(families) == 1 and families <= FINDABLE
-
-
-def _beyond_doubles(task: Task) -> bool:
-    # MariaDB compares a whole number within a row of several as a double, and then misses some.
-    if len(task.keys) == 1:
-        return False
-    numbers = [
-        i for i, p in enumerate(task.keys) if "int" in {p.left.type.family, p.right.type.family}
-    ]
-    large = " OR ".join(f"abs(CAST(t{i} AS DOUBLE)) >= {DOUBLES}" for i in numbers)
-    return bool(large and task.workspace.scalar(f"SELECT count(*) FROM wanted WHERE {large}"))
 
 
 def _whole_numbers(task: Task) -> bool:

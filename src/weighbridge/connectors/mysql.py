@@ -7,6 +7,7 @@ import importlib.util
 import socket
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote as percent
 
@@ -340,7 +341,7 @@ class MySQLSource:
         if reading.key_nulls is not None:
             conditions.append(nulls(names, wanted=reading.key_nulls))
         if reading.key_values is not None:
-            ways = [_integer if c.type.family == "int" else _literal for c in reading.keys]
+            ways = [_WAYS.get(c.type.family, _literal) for c in reading.keys]
             conditions.append(among(names, reading.key_values, *ways))
         if reading.ranges is not None:
             conditions.append(in_ranges(key, reading.ranges) or "FALSE")
@@ -471,6 +472,9 @@ def _literal(text: str) -> str:
     return f"CONVERT(X'{text.encode().hex()}' USING utf8mb4)"
 
 
-def _integer(text: str) -> str:
+def _number(text: str) -> str:
     # Beside a text MariaDB compares as doubles: slowly, and beyond 2^53 wrongly.
-    return str(int(text))
+    return f"{Decimal(text):f}"
+
+
+_WAYS = {"int": _number, "decimal": _number}

@@ -60,7 +60,10 @@ class Child:
             into.flush()
             self._reader = pa.ipc.open_stream(out)
         except (OSError, pa.ArrowException):
-            self._end()
+            try:
+                self._end()
+            finally:
+                self.close()
             raise RuntimeError(self._last_words()) from None
         self.schema: pa.Schema = self._reader.schema
 
