@@ -246,8 +246,8 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "mariadb": (
         "`mysql`",
         "MariaDB 10.11",
-        "tables of engines without snapshots (MyISAM, Aria) are read as best effort; a second process"
-        " of about 100 MB reads the rows",
+        "tables of engines without snapshots (MyISAM, Aria) are read as best effort; a process of its own"
+         " of about 100 MB reads the rows",
     ),
     "mysql": (
         "`mysql`",
