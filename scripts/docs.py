@@ -246,8 +246,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
     "mariadb": (
         "`mysql`",
         "MariaDB 10.11",
-        "tables of engines without snapshots (MyISAM, Aria) are read as best effort; a process of its own"
-         " of about 100 MB reads the rows",
+        "MyISAM and Aria have no snapshots: best effort; rows are read by a process of 100 MB",
     ),
     "mysql": (
         "`mysql`",
