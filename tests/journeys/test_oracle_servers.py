@@ -116,7 +116,7 @@ def drawn(**wishes: Any) -> Callable[[Any], Any]:
         recipe=recipes(most=120, **wishes),
         tuning=st.sampled_from(sorted(TUNINGS)),
         index=st.sampled_from(INDEXES),
-        strategy=st.sampled_from(("checksum", "stream")),
+        strategy=st.sampled_from(("checksum", "stream", "join")),
     )
 
 

@@ -121,6 +121,26 @@ def test_trap(engines: Engines, engine: str, trap: Trap) -> None:
         assert found.report.verdict == "identical"
 
 
+@pytest.mark.parametrize("trap", TRAPS, ids=lambda t: t.name)
+def test_trap_in_a_join_of_one_server(engines: Engines, trap: Trap) -> None:
+    columns = [("id", "bigint primary key"), *trap.columns]
+    left, right = (
+        engines.make(
+            "postgresql",
+            f"joined_{TRAPS.index(trap)}_{name}",
+            columns,
+            [[str(n), *row] for n, row in enumerate(rows)],
+            0,
+        )
+        for name, rows in (("l", trap.left), ("r", trap.right))
+    )
+    with compare(left, right, key="id", strategy="join") as found:
+        assert found.report.plan.strategy == "join", found.report.plan.reasons
+        assert found.report.verdict == "different"
+    with compare(left, left, key="id", strategy="join") as found:
+        assert found.report.verdict == "identical"
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("times", [(2, 0), (2, 4), (1, 3), (3, 1)])
 def test_duplicates_cancel_nothing(engines: Engines, engine: str, times: tuple[int, int]) -> None:

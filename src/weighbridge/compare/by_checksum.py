@@ -23,7 +23,6 @@ from weighbridge.compare.by_stream import can_window, stream
 from weighbridge.compare.match import outputs
 from weighbridge.compare.staging import (
     compare_null_keys,
-    compare_tables,
     match_in_parts,
     stage_rows,
 )
@@ -53,7 +52,7 @@ _JOINED = (
 def checksum(task: Task) -> str | None:
     """Compare by fingerprints; give the reason if it turned into a stream on the way."""
     local = all(s.traits.local for s in task.sources)
-    work = _Local(task) if local else _Servers(task)
+    work = LocalSides(task) if local else _Servers(task)
     if work.mostly_different():
         stream(task)
         return "a sample of the buckets differs almost everywhere, so all rows are read once"
@@ -207,7 +206,7 @@ class _Servers:
         compare_null_keys(self.task)
 
 
-class _Local:
+class LocalSides:
     """Two sides that DuckDB reads here: fingerprints are its own hash over strict values."""
 
     def __init__(self, task: Task) -> None:
@@ -377,19 +376,3 @@ def _telling(name: str, kind: str) -> str:
     if kind.endswith("HUGEINT") or (digits and int(digits[1]) > 18):
         return f"{name}, CAST({name} AS DOUBLE)"
     return name
-
-
-def join(task: Task) -> None:
-    """Join both sides here in DuckDB, without fingerprints: every value is compared."""
-    work = _Local(task)
-    task.phase = "joining"
-    # Text is parsed once: what follows reads the rows several times.
-    staged = not all(s.traits.cheap_rescan for s in task.sources)
-    names = ("staged_0", "staged_1") if staged else ("side_0", "side_1")
-    for side in (0, 1):
-        task.check()
-        if staged:
-            work.run(f"CREATE OR REPLACE TABLE staged_{side} AS SELECT * FROM side_{side}")
-        task.arrived(side, task.workspace.scalar(f"SELECT count(*) FROM {names[side]}"), 0)
-    task.check()
-    compare_tables(task, names)

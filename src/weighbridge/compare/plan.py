@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Literal, cast
 
+from weighbridge.compare.by_join import one_place
 from weighbridge.compare.by_stream import windows_fit
 from weighbridge.compare.normalise import ColumnPair, pair_columns
 from weighbridge.compare.result import Key, NotCompared, Schema, TypeChange
@@ -320,9 +321,10 @@ def choose_strategy(
     if wanted == "stream":
         return "stream", ("asked for",)
     if wanted == "join":
-        if local:
+        here = None if local else _no_join(sources, plan, obstacle)
+        if here is None:
             return "join", ("asked for",)
-        return "stream", ("a join needs both sides in this process, so both are read out",)
+        return "stream", (f"{here}, so no server can join them", "both sides are read out")
     if obstacle is None:
         if local and not all(s.traits.cheap_rescan for s in sources):
             return "join", ("text files cost more to parse twice than to join once",)
@@ -337,6 +339,15 @@ def choose_strategy(
     if windows_fit(plan.keys, plan.whole_row, sources):
         return "stream", (obstacle, "both sides can be read in the order of the key")
     return "stream", (obstacle, "the key has no order that both sides share, so rows are staged")
+
+
+def _no_join(sources: tuple[Source, Source], plan: Plan, obstacle: str | None) -> str | None:
+    """Say why the server cannot join the sides, None if one server has both and can."""
+    if not one_place(sources):
+        return "the sides are not in one place"
+    if obstacle is not None:
+        return obstacle
+    return None if all(plan.unique) else "the server does not keep the key unique on both sides"
 
 
 def _no_checksum(sources: tuple[Source, Source], plan: Plan, options: Options) -> str | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from weighbridge.compare import assemble
-from weighbridge.compare.by_checksum import checksum, join
+from weighbridge.compare.by_checksum import checksum
+from weighbridge.compare.by_join import join
 from weighbridge.compare.by_stream import stream
 from weighbridge.compare.plan import Plan, make_plan
 from weighbridge.compare.recheck import recheck

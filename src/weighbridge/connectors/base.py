@@ -27,7 +27,7 @@ class Traits:
     sides with the same name can be compared inside the servers. `local`: DuckDB in this
     process reads it, so that any expression can run at the source. `ordered`: reading in the
     order of an indexed integer key costs little more than reading. `cheap_rescan`: reading a
-    second time costs no parsing.
+    second time costs no parsing. `joins`: it can join itself with another side in the same place.
     """
 
     vendor: str
@@ -36,6 +36,7 @@ class Traits:
     local: bool = False
     ordered: bool = False
     cheap_rescan: bool = True
+    joins: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,20 @@ class ChecksumQuery:
     ranges: tuple[tuple[int, int], ...] | None = None
 
 
+@dataclass(frozen=True)
+class Joined:
+    """One column of a join, as each side is read, and the form that both can be compared in."""
+
+    left: Output
+    right: Output
+    form: str
+
+    @property
+    def columns(self) -> tuple[Column, Column]:
+        """Give both sides' columns."""
+        return (self.left.column, self.right.column)
+
+
 class Source(Protocol):
     """One relation on one connection. Not shared between threads, except `cancel`.
 
@@ -192,6 +207,30 @@ class Checksums(Protocol):
 
     def duplicates(self, keys: Sequence[Column]) -> Iterator[pa.RecordBatch]:
         """Give each key that several rows have: its columns k0…, and n."""
+        ...
+
+
+class Joins(Source, Protocol):
+    """A source that can be joined with another one in the same place, by the server."""
+
+    @property
+    def place(self) -> str:
+        """Name the server, database and user; two sides of one place can be joined."""
+        ...
+
+    def join_sql(self, other: Source, columns: Sequence[Joined]) -> str:
+        """Give the SQL that `joined` runs."""
+        ...
+
+    def joined(self, other: Source, columns: Sequence[Joined]) -> pa.RecordBatchReader:
+        """Stream the rows that differ or are alone, as l_here, l_…, r_here, r_…, in one snapshot.
+
+        Key columns are those named k…, the values that decide those named c….
+        """
+        ...
+
+    def counts(self, other: Source) -> tuple[int, int]:
+        """Count the rows of both sides in the same snapshot."""
         ...
 
 

@@ -13,14 +13,17 @@ from weighbridge.connectors.base import (
     Estimate,
     Grouping,
     Hashed,
+    Joined,
     Output,
     Position,
     Reading,
+    Source,
     Traits,
 )
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.postgresql_hash import row_hash
+from weighbridge.connectors.postgresql_join import join_outputs, join_sql
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -102,7 +105,7 @@ class PostgresSource:
     """One table, view or query of a PostgreSQL server, in one REPEATABLE READ snapshot."""
 
     traits = Traits(
-        vendor="postgresql", dialect="postgres", fingerprints="postgresql", ordered=True
+        vendor="postgresql", dialect="postgres", fingerprints="postgresql", ordered=True, joins=True
     )
 
     def __init__(self, spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> None:
@@ -409,6 +412,34 @@ class PostgresSource:
         outputs = [Output(f"k{n}", c) for n, c in enumerate(keys)]
         outputs.append(Output("n", Column("n", pg.column_type("int8", "int8", "b"))))
         yield from self._transport.read(sql, tuple(outputs), self._prelude())
+
+    # Joining -------------------------------------------------------------------------------
+
+    @property
+    def place(self) -> str:
+        """Name the server, database and user; two sides of one place can be joined."""
+        return " ".join(str(self._conninfo.get(k)) for k in ("hostaddr", "port", "dbname", "user"))
+
+    def join_sql(self, other: Source, columns: Sequence[Joined]) -> str:
+        """Give the SQL that `joined` runs."""
+        return join_sql(self, other, columns)
+
+    def joined(self, other: Source, columns: Sequence[Joined]) -> pa.RecordBatchReader:
+        """Stream the rows that differ or are alone, in this side's snapshot."""
+        if isinstance(other, PostgresSource):
+            # Its rows are read in this one, and the report must say so.
+            other._snapshot = self._snapshot  # noqa: SLF001
+        sql = self.join_sql(other, columns)
+        return self._transport.read(sql, join_outputs(columns), self._prelude())
+
+    def counts(self, other: Source) -> tuple[int, int]:
+        """Count the rows of both sides in this side's snapshot."""
+        asked = [
+            f"(SELECT count(*) FROM {s.relation}{f' WHERE ({s.where})' if s.where else ''})"
+            for s in (self, other)
+        ]
+        left, right = self._rows(f"SELECT {asked[0]}, {asked[1]}")[0]
+        return int(left), int(right)
 
     # Ending --------------------------------------------------------------------------------
 

@@ -1,0 +1,115 @@
+"""Join both sides where they are: inside the one server that has both, or in DuckDB here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from weighbridge.compare.buckets import sample_ranges
+from weighbridge.compare.by_checksum import LocalSides
+from weighbridge.compare.staging import compare_tables
+from weighbridge.compare.task import Task
+from weighbridge.connectors.base import Joined, Joins, Reading
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weighbridge.compare.normalise import ColumnPair
+    from weighbridge.connectors.base import Source
+
+# Share of the left's rows that are looked at for what all rows have in common.
+BASE_SHARE = 0.02
+
+
+def one_place(sources: tuple[Source, Source]) -> bool:
+    """Tell whether one server has both sides and can join them."""
+    places = [cast("Joins", s).place if s.traits.joins else None for s in sources]
+    return places[0] is not None and places[0] == places[1]
+
+
+def join(task: Task) -> None:
+    """Compare every value without fingerprints."""
+    if one_place(task.sources):
+        _join_there(task)
+    else:
+        _join_here(task)
+
+
+def _join_here(task: Task) -> None:
+    sides = LocalSides(task)
+    task.phase = "joining"
+    # Text is parsed once: what follows reads the rows several times.
+    staged = not all(s.traits.cheap_rescan for s in task.sources)
+    names = ("staged_0", "staged_1") if staged else ("side_0", "side_1")
+    for side in (0, 1):
+        task.check()
+        if staged:
+            sides.run(f"CREATE OR REPLACE TABLE staged_{side} AS SELECT * FROM side_{side}")
+        task.arrived(side, task.workspace.scalar(f"SELECT count(*) FROM {names[side]}"), 0)
+    task.check()
+    compare_tables(task, names)
+
+
+def _join_there(task: Task) -> None:
+    """Let the server send what differs: keys are unique on both sides, and none is null."""
+    from weighbridge.compare.windows import Waiting  # noqa: PLC0415 heavy
+
+    task.phase = "joining"
+    left, right = (cast("Joins", s) for s in task.sources)
+    columns = tuple(_joined(task))
+    sql = left.join_sql(right, columns)
+    for side in (0, 1):
+        task.sql[side].append(sql)
+    counts = left.counts(right)
+    for side in (0, 1):
+        task.arrived(side, counts[side], 0)
+    waiting = Waiting(task)
+    for batch in left.joined(right, columns):
+        task.check()
+        sides = [_side_of(batch, prefix) for prefix in "lr"]
+        for side, rows in enumerate(sides):
+            task.rows_fetched[side] += rows.num_rows - rows.column("here").null_count
+        task.nbytes += batch.nbytes
+        waiting.add(sides)
+    waiting.hand_over()
+    # What was not sent is equal on both sides.
+    task.tally.matched += counts[0] - task.rows_fetched[0]
+    if any(task.rows_fetched):
+        _keep_base(task)
+
+
+def _joined(task: Task) -> list[Joined]:
+    sides = (task.outputs(0), task.outputs(1))
+    forms = {f"k{i}": p.form for i, p in enumerate(task.keys)}
+    forms |= {f"c{i}": p.form for i, p in enumerate(task.values)}
+    # Native values ride along and decide nothing; their strict twins do.
+    return [
+        Joined(ours, theirs, forms.get(ours.name) or _form_of(task, ours.name))
+        for ours, theirs in zip(*sides, strict=True)
+    ]
+
+
+def _form_of(task: Task, name: str) -> str:
+    pairs: tuple[ColumnPair, ...] = task.keys if name[0] == "m" else task.values
+    return pairs[int(name[1:])].form or ""
+
+
+def _side_of(batch: pa.RecordBatch, prefix: str) -> pa.Table:
+    import pyarrow as pa  # noqa: PLC0415 heavy
+
+    names = [n for n in batch.schema.names if n.startswith(f"{prefix}_")]
+    table = pa.Table.from_batches([batch.select(names)])
+    return table.rename_columns([n.removeprefix(f"{prefix}_") for n in names])
+
+
+def _keep_base(task: Task) -> None:
+    """Keep some rows of the left, for the lift of explanations."""
+    pair = task.keys[0]
+    span = task.sources[0].span(pair.left) if pair.left.type.family == "int" else None
+    if span is None or len(task.keys) > 1:
+        return
+    ranges = tuple(sample_ranges(span, BASE_SHARE, 64))
+    reading = Reading(task.outputs(0), key=pair.left, keys=(pair.left,), ranges=ranges)
+    for batch in task.sources[0].read(reading):
+        task.workspace.connection.register("seen", batch)
+        task.workspace.keep_base_of("seen")
+        task.workspace.connection.unregister("seen")
