@@ -277,6 +277,12 @@ TRIED: dict[str, tuple[str, str, str]] = {
 }  # fmt: skip
 
 
+# Files have no index; a Parquet file may lie in the order of its key.
+KEY_ORDER = {s: "yes" if s not in {"duckdb", "csv", "json"} else "no" for s in VENDORS} | {
+    "parquet": "if written so"
+}
+
+
 def vendors() -> str:
     rows: list[tuple[str, ...]] = []
     for scheme, (module, name, networked, dialect) in VENDORS.items():
@@ -291,7 +297,7 @@ def vendors() -> str:
                 "network" if networked else "file",
                 dialect,
                 "in this process" if traits.local else "in the server" if traits.fingerprints else "no",
-                "yes" if traits.ordered else "no",
+                KEY_ORDER[scheme],
                 limits,
             )
         )  # fmt: skip

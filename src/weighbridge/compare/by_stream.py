@@ -46,5 +46,5 @@ def windows_fit(
         all(c.type.family == "int" for c in columns)
         and keys[0].strict == ("{x}", "{x}")
         and not any(c.type.unsigned and c.type.bits == 64 for c in columns)
-        and all(s.traits.ordered for s in sources)
+        and all(s.in_order(c) for s, c in zip(sources, columns, strict=True))
     )

@@ -325,6 +325,10 @@ def choose_strategy(
         if here is None:
             return "join", ("asked for",)
         return "stream", (f"{here}, so no server can join them", "both sides are read out")
+    if local and wanted == "auto" and windows_fit(plan.keys, plan.whole_row, sources):
+        return "stream", (
+            "both files lie in the order of the key: side by side they are read once",
+        )
     if obstacle is None:
         if local and not all(s.traits.cheap_rescan for s in sources):
             return "join", ("text files cost more to parse twice than to join once",)

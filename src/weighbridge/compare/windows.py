@@ -9,6 +9,7 @@ import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from weighbridge.compare.task import Task
 from weighbridge.connectors.base import Reading
+from weighbridge.errors import RunFailed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +30,16 @@ AHEAD = 2
 ENOUGH_WAITING = 1_200_000
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
+# So many of them are gathered before they are written down.
+BASE_WAITING = 5_000
+# A side that holds fewer rows is read on first: a window of one row costs as much as of thousands.
+FEW = 4_096
+# Keys are looked up in a table of bits if they fill at least this part of their range.
+DENSE = 16
+# Up to so many rows are left out of a window by copying what is between them.
+SLICES = 100
+# As scalars: given a bool of Python, Arrow looks for pandas each time.
+_YES, _NO = pa.scalar(True), pa.scalar(False)
 
 
 class _Side:
@@ -39,6 +51,7 @@ class _Side:
         self._queue: queue.Queue[pa.RecordBatch | BaseException | None] = queue.Queue(AHEAD)
         self._gone = threading.Event()
         self.done = False
+        self._last = -(2**63)
         self.rows: pa.Table | None = None
         self._thread = threading.Thread(target=self._run, name=f"side-{side}", daemon=True)
         self._thread.start()
@@ -86,6 +99,7 @@ class _Side:
             if item is None:
                 self.done = True
             elif item.num_rows:
+                self._expect_order(item)
                 table = pa.Table.from_batches([item])
                 self.rows = (
                     table if not self.rows else pa.concat_tables([self.rows, table])
@@ -93,6 +107,17 @@ class _Side:
             else:
                 continue
             return
+
+    def _expect_order(self, batch: pa.RecordBatch) -> None:
+        """Refuse what would end in a false verdict: rows that do not follow those before."""
+        keys = batch.column("k0").to_numpy()
+        if keys[0] < self._last or not np.all(keys[1:] >= keys[:-1]):
+            raise RunFailed(
+                f"{self._task.sources[self._side].label} gave rows that are not in the order of"
+                " the key, though they were asked for so.",
+                next_step="Run it again; if it is a file, see that nothing writes to it meanwhile.",
+            )
+        self._last = int(keys[-1])
 
     def keys(self) -> NDArray[np.int64]:
         """Give the keys of the rows held, in order."""
@@ -138,7 +163,7 @@ def _windows(
 ) -> Iterator[tuple[pa.Table | None, pa.Table | None]]:
     while True:
         for side in sides:
-            if not side.done and (side.rows is None or side.rows.num_rows == 0):
+            if not side.done and (side.rows is None or side.rows.num_rows < FEW):
                 side.more()
         keys = [side.keys() for side in sides]
         if all(side.done for side in sides):
@@ -168,6 +193,8 @@ class Waiting:
         self._task = task
         self._tables: tuple[list[pa.Table], list[pa.Table]] = ([], [])
         self._values = 0
+        self._base: list[pa.Table] = []
+        self._base_rows = 0
 
     def add(self, tables: Sequence[pa.Table]) -> None:
         """Keep the aligned rows of one window, and match what waits when it is enough."""
@@ -177,8 +204,27 @@ class Waiting:
         if self._values >= ENOUGH_WAITING:
             self.hand_over()
 
+    def keep_base(self, rows: pa.Table) -> None:
+        """Keep some rows of the left of a window that differs, for the lift of explanations."""
+        if self._task.workspace.base_full:
+            return
+        self._base.append(rows.take(pa.array(np.arange(0, rows.num_rows, BASE_STEP))))
+        self._base_rows += self._base[-1].num_rows
+        if self._base_rows >= BASE_WAITING:
+            self._write_base()
+
+    def _write_base(self) -> None:
+        if self._base:
+            connection = self._task.workspace.connection
+            connection.register("seen", pa.concat_tables(self._base))
+            self._task.workspace.keep_base_of("seen")
+            connection.unregister("seen")
+        self._base.clear()
+        self._base_rows = 0
+
     def hand_over(self) -> None:
         """Match what waits."""
+        self._write_base()
         if self._values:
             tables = [pa.concat_tables(t).combine_chunks() for t in self._tables]
             with _registered(self._task, tables) as names:
@@ -206,6 +252,7 @@ def compare_window(
     if all(clean):
         differing = _differing_rows(task, tables, keys)
         if differing is not None:
+            waiting.keep_base(tables[0])
             waiting.add(differing)
     else:
         _match(task, tables, unique=False)
@@ -218,37 +265,53 @@ def _differing_rows(
 
     The n-th rows of both tables belong together; `here` is null where a side has none.
     """
-    if len(keys[0]) == len(keys[1]) and np.array_equal(keys[0], keys[1]):
-        aligned = tables
-        lone = [np.zeros(len(k), dtype=bool) for k in keys]
-    else:
-        at = np.searchsorted(keys[1], keys[0])
-        at[at == len(keys[1])] = 0
-        found = keys[1][at] == keys[0] if len(keys[1]) else np.zeros(len(keys[0]), dtype=bool)
-        mine, theirs = np.nonzero(found)[0], at[found]
-        lone = [~found, np.ones(len(keys[1]), dtype=bool)]
-        lone[1][theirs] = False
-        aligned = [tables[0].take(pa.array(mine)), tables[1].take(pa.array(theirs))]
+    aligned, alone = tables, [t.slice(0, 0) for t in tables]
+    if not np.array_equal(keys[0], keys[1]):
+        # Both sides are in the order of the key, so what both have is aligned once the rest is out.
+        found = (_among(keys[0], keys[1]), _among(keys[1], keys[0]))
+        aligned = [_without(t, np.flatnonzero(~f)) for t, f in zip(tables, found, strict=True)]
+        alone = [t.filter(pa.array(~f)) for t, f in zip(tables, found, strict=True)]
     differs = _differs(task, aligned)
-    if not differs.any() and not lone[0].any() and not lone[1].any():
-        _count_equal(task, aligned[0], aligned[0].num_rows)
+    number = pc.sum(differs).as_py() or 0
+    if any(p.assumed for p in task.values) and number:
+        _count_equal(task, aligned[0].filter(pc.invert(differs)), aligned[0].num_rows - number)
+    else:
+        _count_equal(task, aligned[0], aligned[0].num_rows - number)
+    if not number and not alone[0].num_rows and not alone[1].num_rows:
         return None
-    pairs = [_here(side.filter(pa.array(differs))) for side in aligned]
-    alone = [_here(tables[side].filter(pa.array(lone[side]))) for side in (0, 1)]
-    picked = [
-        pa.concat_tables([pairs[0], alone[0], _gap(tables[0], alone[1].num_rows)]),
-        pa.concat_tables([pairs[1], _gap(tables[1], alone[0].num_rows), alone[1]]),
+    pairs = [_here(side.filter(differs)) for side in aligned]
+    return [
+        pa.concat_tables([pairs[0], _here(alone[0]), _gap(tables[0], alone[1].num_rows)]),
+        pa.concat_tables([pairs[1], _gap(tables[1], alone[0].num_rows), _here(alone[1])]),
     ]
-    _keep_base(task, tables[0])
-    equal = int((~differs).sum())
-    if any(p.assumed for p in task.values):
-        aligned[0] = aligned[0].filter(pa.array(~differs))
-    _count_equal(task, aligned[0], equal)
-    return picked
+
+
+def _without(table: pa.Table, places: NDArray[np.int64]) -> pa.Table:
+    """Leave out a few rows: what is between them is copied whole, much faster than by a filter."""
+    if len(places) > SLICES:
+        kept = np.ones(table.num_rows, dtype=bool)
+        kept[places] = False
+        return table.filter(pa.array(kept))
+    edges = pairwise([-1, *places.tolist(), table.num_rows])
+    return pa.concat_tables([table.slice(a + 1, b - a - 1) for a, b in edges]).combine_chunks()
+
+
+def _among(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell which of `keys` are in `others`; both ascend and hold nothing twice."""
+    if not len(others) or not len(keys):
+        return np.zeros(len(keys), dtype=bool)
+    low, high = min(int(keys[0]), int(others[0])), max(int(keys[-1]), int(others[-1]))
+    if high - low < DENSE * len(keys):
+        here = np.zeros(high - low + 1, dtype=bool)
+        here[others - low] = True
+        return here[keys - low]
+    at = np.searchsorted(others, keys)
+    at[at == len(others)] = 0
+    return others[at] == keys
 
 
 def _here(table: pa.Table) -> pa.Table:
-    return table.append_column("here", pa.repeat(True, table.num_rows))
+    return table.append_column("here", pa.repeat(_YES, table.num_rows))
 
 
 def _gap(table: pa.Table, rows: int) -> pa.Table:
@@ -258,26 +321,29 @@ def _gap(table: pa.Table, rows: int) -> pa.Table:
     return gap.append_column("here", pa.nulls(rows, pa.bool_()))
 
 
-def _differs(task: Task, aligned: list[pa.Table]) -> NDArray[np.bool_]:
-    differs = np.zeros(aligned[0].num_rows, dtype=bool)
+def _differs(task: Task, aligned: list[pa.Table]) -> pa.BooleanArray:
+    differs: pa.BooleanArray | None = None
     for i in range(len(task.values)):
-        left, right = (t.column(f"c{i}").combine_chunks() for t in aligned)
+        left, right = (_whole(t.column(f"c{i}")) for t in aligned)
         if left.equals(right):
             continue
-        differs |= _unequal(left, right)
-    return differs
+        unequal = _unequal(left, right)
+        differs = unequal if differs is None else pc.or_(differs, unequal)
+    return pa.repeat(_NO, aligned[0].num_rows) if differs is None else differs
 
 
-def _unequal(left: pa.Array, right: pa.Array) -> NDArray[np.bool_]:
-    same = pc.fill_null(pc.equal(left, right), False).to_numpy(zero_copy_only=False)
-    nulls = [a.is_null().to_numpy(zero_copy_only=False) for a in (left, right)]
-    same = same | (nulls[0] & nulls[1])
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _unequal(left: pa.Array, right: pa.Array) -> pa.BooleanArray:
+    unequal = pc.not_equal(left, right)
     if pa.types.is_floating(left.type):
-        odd = [
-            pc.fill_null(pc.is_nan(a), False).to_numpy(zero_copy_only=False) for a in (left, right)
-        ]
-        same = same | (odd[0] & odd[1])
-    return ~same
+        unequal = pc.and_not(unequal, pc.and_(pc.is_nan(left), pc.is_nan(right)))
+    if left.null_count or right.null_count:
+        one_is_null = pc.xor(left.is_null(), right.is_null())
+        unequal = pc.or_(pc.fill_null(unequal, False), one_is_null)
+    return unequal
 
 
 def _count_equal(task: Task, table: pa.Table, rows: int) -> None:
@@ -310,15 +376,6 @@ def _registered(task: Task, tables: list[pa.Table]) -> Generator[tuple[str, str]
     finally:
         for name in names:
             task.workspace.connection.unregister(name)
-
-
-def _keep_base(task: Task, table: pa.Table) -> None:
-    if task.workspace.base_full:
-        return
-    sample = table.take(pa.array(np.arange(0, table.num_rows, BASE_STEP)))
-    task.workspace.connection.register("seen", sample)
-    task.workspace.keep_base_of("seen")
-    task.workspace.connection.unregister("seen")
 
 
 def _empty_like(other: pa.Table | None) -> pa.Table:

@@ -25,8 +25,7 @@ class Traits:
     `dialect`: the SQL that it speaks, as sqlglot names it. `fingerprints`: the name of the
     family of hash functions that it can compute by itself, None if none that is good enough;
     sides with the same name can be compared inside the servers. `local`: DuckDB in this
-    process reads it, so that any expression can run at the source. `ordered`: reading in the
-    order of an indexed integer key costs little more than reading. `cheap_rescan`: reading a
+    process reads it, so that any expression can run at the source. `cheap_rescan`: reading a
     second time costs no parsing. `joins`: it can join itself with another side in the same place.
     """
 
@@ -34,7 +33,6 @@ class Traits:
     dialect: str
     fingerprints: str | None = None
     local: bool = False
-    ordered: bool = False
     cheap_rescan: bool = True
     joins: bool = False
 
@@ -163,6 +161,13 @@ class Source(Protocol):
 
     def is_unique(self, columns: Sequence[Column]) -> bool:
         """Tell whether no two rows share these values and none is null; scans the relation."""
+        ...
+
+    def in_order(self, column: Column) -> bool:
+        """Tell whether reading in the order of an integer column costs little more than reading.
+
+        A good guess is enough: an ordered reading is in order whatever this says.
+        """
         ...
 
     def read(self, reading: Reading) -> pa.RecordBatchReader:

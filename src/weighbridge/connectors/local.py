@@ -1,9 +1,9 @@
-"""DuckDB databases and files (CSV, Parquet, JSON): read by DuckDB in this process."""
+"""DuckDB databases, and what they share with files: read by DuckDB in this process."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +56,12 @@ _SQL_FAULTS = (
 )
 
 
+def _threads(spec: SideSpec) -> int:
+    """Parquet decodes faster with one thread a side than with two that wait for each other."""
+    cores = os.cpu_count() or 2
+    return min(4, max(1, cores // 2)) if spec.scheme == "parquet" else 2
+
+
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
     """Let SQL on this database read what is attached and allowed, and nothing else here."""
     for setting in (
@@ -80,7 +86,7 @@ class LocalSource:
         if self.query is not None:
             # Two queries would meet in one database, with each other's names and files.
             self.traits = replace(self.traits, local=False, fingerprints=None)
-        self._private = private_duckdb(threads=2, megabytes=128)
+        self._private = private_duckdb(threads=_threads(spec), megabytes=128)
         self._connections: list[duckdb.DuckDBPyConnection] = []
         try:
             self.relation = self.attach(self._private)
@@ -190,6 +196,13 @@ class LocalSource:
         stamp = moment(max((Path(p).stat().st_mtime for p in self.paths()), default=0.0))
         return Position(True, f"files as of {stamp}", None)
 
+    def in_order(self, column: Column) -> bool:
+        """Tell whether reading in the order of this column costs little more than reading."""
+        return self._lies_in_order(column)
+
+    def _lies_in_order(self, column: Column | None) -> bool:  # noqa: ARG002 files know more
+        return False
+
     def native(self, column: Column) -> str:
         """Name the DuckDB type in which a column's values arrive."""
         return types.travels_as(column.type)
@@ -219,7 +232,8 @@ class LocalSource:
         key = quote(reading.key.name, "duckdb") if reading.key else ""
         if reading.ranges is not None:
             conditions.append(in_ranges(key, reading.ranges) or "false")
-        order = key if reading.ordered else None
+        sorts = reading.ordered and not self._lies_in_order(reading.key)
+        order = key if sorts else None
         return select(columns, relation, where=conditions, order_by=order, dialect="duckdb")
 
     def read(self, reading: Reading) -> pa.RecordBatchReader:
@@ -328,81 +342,3 @@ class DuckDBSource(LocalSource):
                 [self._spec.table[-1]],
             ).fetchone()
         return Estimate(int(row[0]) if row else None, super().estimate().bytes)
-
-
-class FileSource(LocalSource):
-    """One file or a glob of files of one format."""
-
-    def __init__(self, spec: SideSpec) -> None:
-        super().__init__(spec)
-        # Instance data, not a subclass for each format: only the cost of parsing differs.
-        self.traits = replace(self.traits, cheap_rescan=spec.scheme == "parquet")
-
-    def paths(self) -> list[str]:
-        """List the files that the path or glob names, in order."""
-        path = self._spec.path or ""
-        if Path(path).is_file():
-            return [path]
-        found = sorted(
-            p
-            for p in glob.glob(path, recursive=True)  # noqa: PTH207 an absolute glob is no Path.glob
-            if Path(p).is_file()
-        )
-        if not found:
-            raise NoSuchTable(
-                f"There is no file {path}.",
-                next_step="Check the path; a glob needs quotes in a shell.",
-            )
-        return found
-
-    def attach(self, connection: duckdb.DuckDBPyConnection) -> str:
-        """Make the files a view, so that a user's SQL names no path."""
-        if not any(Path(p).stat().st_size for p in self.paths()):
-            raise Unreadable(
-                f"{self.label} is empty: it does not even tell its columns.",
-                next_step="Check what should have written it.",
-            )
-        listed = "[" + ", ".join(literal(p) for p in self.paths()) + "]"
-        reader = {
-            "csv": f"read_csv({listed}, all_varchar = true, allow_quoted_nulls = false,"
-            " sample_size = 20480)",
-            "parquet": f"read_parquet({listed})",
-            "json": f"read_json_auto({listed}, maximum_object_size = 16777216)",
-        }[self._spec.scheme]
-        # The other side may have allowed its own before.
-        connection.execute(
-            f"SET allowed_paths = list_concat(current_setting('allowed_paths'), {listed})"
-        )
-        if self.query is None:
-            return reader
-        try:
-            connection.execute(f"CREATE VIEW data AS SELECT * FROM {reader}")
-        except duckdb.Error as error:
-            raise self.error(error) from None
-        return f"(\n{self.query}\n) AS q"
-
-    def column_type(self, declared: str) -> ColumnType:
-        """Give the type; text in a CSV was never declared, so it is `loose`."""
-        if self._spec.scheme == "csv":
-            return ColumnType("text", "CSV text", loose=True)
-        return types.column_type(declared)
-
-    def owns(self, error: Exception) -> bool:
-        """Tell whether an error is about these files; of a Parquet page DuckDB does not say."""
-        page = self._spec.scheme == "parquet" and "TProtocolException" in str(error)
-        return page or super().owns(error)
-
-    def error(self, error: Exception) -> WeighbridgeError:
-        """Translate DuckDB's error; a file that cannot be read is the data's fault."""
-        translated = super().error(error)
-        if isinstance(translated, QueryFailed):
-            return Unreadable(translated.message, next_step=translated.next_step)
-        return translated
-
-    def estimate(self) -> Estimate:
-        """Give bytes, and for Parquet the rows that the footers count."""
-        size = super().estimate().bytes
-        if self._spec.scheme != "parquet" or self.query is not None or self.where:
-            return Estimate(None, size)
-        row = self._one(f"SELECT count(*) FROM {self.relation}")
-        return Estimate(int(row[0]) if row else None, size)

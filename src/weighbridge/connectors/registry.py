@@ -23,9 +23,9 @@ VENDORS: dict[str, tuple[str, str, bool, str]] = {
     "mysql": ("mysql", "MySQLSource", True, "mysql"),
     "mariadb": ("mysql", "MySQLSource", True, "mysql"),
     "duckdb": ("local", "DuckDBSource", False, "duckdb"),
-    "csv": ("local", "FileSource", False, "duckdb"),
-    "parquet": ("local", "FileSource", False, "duckdb"),
-    "json": ("local", "FileSource", False, "duckdb"),
+    "csv": ("files", "FileSource", False, "duckdb"),
+    "parquet": ("files", "FileSource", False, "duckdb"),
+    "json": ("files", "FileSource", False, "duckdb"),
     "sqlite": ("sqlite", "SQLiteSource", False, "sqlite"),
 }
 

@@ -20,7 +20,7 @@ from tests.unit.compare.oracle import Row, Truth, plain, weigh
 from tests.unit.compare.tables import KINDS, Tables
 from weighbridge.compare import buckets, by_checksum
 from weighbridge.compare.result import RowDiff
-from weighbridge.connectors import local, transport
+from weighbridge.connectors import files, local, transport
 from weighbridge.library import Comparison, compare
 
 # Sizes at which the engine's paths part, by name of the case; the usual ones are far above any test.
@@ -58,9 +58,9 @@ def tuned(name: str) -> Iterator[None]:
 @contextmanager
 def in_key_order() -> Iterator[None]:
     """Let files be read in the order of the key, so that `stream` compares windows of them."""
-    ordered = replace(local.LocalSource.traits, ordered=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local.LocalSource, "traits", ordered)
+        for kind in (local.LocalSource, files.FileSource):
+            patch.setattr(kind, "in_order", lambda *_: True)
         yield
 
 
