@@ -16,7 +16,7 @@ from results import Result, Results
 # weighbridge and the limit are stopped only when something is broken.
 PATIENCE = 900.0
 # A peer slower than this is run once: its figure is no gate's close call.
-ONCE_AFTER = 10.0
+ONCE_AFTER = 5.0
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,17 @@ class Tally:
         return found
 
 
-def timeout_for(ours: float | None, cap: float) -> float:
-    """Long enough to decide every gate against peers (15 x), where the cap allows it."""
-    return min(cap, max(20.0, 20 * (ours or cap)))
+def timeout_for(ours: float | None, cap: float, factor: float) -> float:
+    """Long enough to decide a gate of `factor` against our median, where the cap allows it."""
+    return min(cap, max(20.0, 1.5 * factor * (ours or cap)))
+
+
+def _factor(work: Work, variant: str, name: str) -> float:
+    """How many times slower than us a gate asks this peer to be."""
+    asked = gates.bounds(work.scenario.name, variant)
+    if asked is None:
+        return 5
+    return asked.named_peers.get(name) or asked.best_peer or 5
 
 
 def _hopeless(work: Work, variant: str, name: str, *, rules: Rules, timeout: float) -> str:
@@ -143,7 +151,11 @@ def play(
             name, peer = tally.contestant.name, tally.contestant.group == "peer"
             ours = next((t.runs for t in tallies if t.contestant.group == "ours"), [])
             first = ours[0].seconds if ours and ours[0].code in (0, 1) else None
-            timeout = timeout_for(first, rules.peer_timeout) if peer else PATIENCE
+            timeout = (
+                timeout_for(first, rules.peer_timeout, _factor(work, variant, name))
+                if peer
+                else PATIENCE
+            )
             reason = _hopeless(work, variant, name, rules=rules, timeout=timeout) if peer else ""
             if reason and not tally.runs:
                 failed = reason.startswith(("failed", "not installed"))

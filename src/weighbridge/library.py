@@ -5,14 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from weighbridge.catalog.connections import resolve
-from weighbridge.compare.assemble import side_of
-from weighbridge.compare.match import outputs
-from weighbridge.compare.plan import make_plan
+from weighbridge.compare.preview import Preview, preview_sources
 from weighbridge.compare.request import (
     Budget,
     Options,
@@ -22,10 +20,10 @@ from weighbridge.compare.request import (
     Strategy,
     Tolerance,
 )
-from weighbridge.compare.result import Key, NotCompared, Report, RowDiff, Side
+from weighbridge.compare.result import Report, RowDiff
 from weighbridge.compare.rows import all_rows, row_diffs
 from weighbridge.compare.run import Outcome, compare_sources
-from weighbridge.connectors.base import Reading, Source
+from weighbridge.connectors.base import Source
 from weighbridge.connectors.registry import in_window, open_source
 from weighbridge.connectors.sides import SideSpec, parse_side
 from weighbridge.errors import OverBudget
@@ -34,7 +32,6 @@ from weighbridge.net.hosts import HostPolicy
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from weighbridge.compare.plan import Plan
 
 Where = str | tuple[str | None, str | None] | None
 
@@ -85,35 +82,6 @@ class Comparison:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-@dataclass(frozen=True)
-class PreviewColumn:
-    """How one pair of columns would be compared."""
-
-    name: str
-    right_name: str
-    left_type: str
-    right_type: str
-    rule: str
-    loses: str | None
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a comparison would do; no row was read. `seconds` is a rough guess."""
-
-    left: Side
-    right: Side
-    key: Key
-    strategy: Literal["checksum", "stream", "join"]
-    reasons: tuple[str, ...]
-    sql: tuple[tuple[str, ...], tuple[str, ...]]
-    columns: tuple[PreviewColumn, ...]
-    not_compared: tuple[NotCompared, ...]
-    rows: tuple[int | None, int | None]
-    bytes: tuple[int | None, int | None]
-    seconds: float | None
 
 
 def compare(
@@ -280,43 +248,7 @@ def preview(left: str, right: str, **wishes: Any) -> Preview:
     specs = _sides(left, right, queries, options, config=config)
     sources = _open(specs, options, policy)
     try:
-        plan = make_plan(sources, (sources[0].shape(), sources[1].shape()), options)
-        return _preview(sources, plan)
+        return preview_sources(sources, options)
     finally:
         for source in sources:
             source.close()
-
-
-def _preview(sources: tuple[Source, Source], plan: Plan) -> Preview:
-    estimates = (sources[0].estimate(), sources[1].estimate())
-    rows = (estimates[0].rows, estimates[1].rows)
-    sql = tuple(
-        (source.sql(Reading(outputs(plan.keys, plan.values, side))),)
-        for side, source in enumerate(sources)
-    )
-    known = [r for r in rows if r is not None]
-    # Microseconds a row, measured on two cores; see bench/RESULTS.md.
-    pace = {"checksum": 0.5, "stream": 1.2, "join": 0.5}[plan.strategy]
-    return Preview(
-        left=side_of(sources[0]),
-        right=side_of(sources[1]),
-        key=plan.key,
-        strategy=plan.strategy,
-        reasons=plan.reasons,
-        sql=(sql[0], sql[1]),
-        columns=tuple(
-            PreviewColumn(
-                p.left.name,
-                p.right.name,
-                p.left.type.declared,
-                p.right.type.declared,
-                p.rule,
-                p.loses,
-            )
-            for p in (*plan.keys, *plan.values)
-        ),
-        not_compared=plan.not_compared,
-        rows=rows,
-        bytes=(estimates[0].bytes, estimates[1].bytes),
-        seconds=round(0.4 + max(known) * pace / 1e6, 1) if known else None,
-    )

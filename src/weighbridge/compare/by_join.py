@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from weighbridge.compare.buckets import sample_ranges
 from weighbridge.compare.by_checksum import LocalSides
+from weighbridge.compare.match import outputs
 from weighbridge.compare.staging import compare_tables
 from weighbridge.compare.task import Task
 from weighbridge.connectors.base import Joined, Joins, Reading
@@ -55,7 +56,7 @@ def _join_there(task: Task) -> None:
 
     task.phase = "joining"
     left, right = (cast("Joins", s) for s in task.sources)
-    columns = tuple(_joined(task))
+    columns = joined_columns(task.keys, task.values)
     sql = left.join_sql(right, columns)
     for side in (0, 1):
         task.sql[side].append(sql)
@@ -77,20 +78,14 @@ def _join_there(task: Task) -> None:
         _keep_base(task)
 
 
-def _joined(task: Task) -> list[Joined]:
-    sides = (task.outputs(0), task.outputs(1))
-    forms = {f"k{i}": p.form for i, p in enumerate(task.keys)}
-    forms |= {f"c{i}": p.form for i, p in enumerate(task.values)}
-    # Native values ride along and decide nothing; their strict twins do.
-    return [
-        Joined(ours, theirs, forms.get(ours.name) or _form_of(task, ours.name))
-        for ours, theirs in zip(*sides, strict=True)
-    ]
-
-
-def _form_of(task: Task, name: str) -> str:
-    pairs: tuple[ColumnPair, ...] = task.keys if name[0] == "m" else task.values
-    return pairs[int(name[1:])].form or ""
+def joined_columns(
+    keys: tuple[ColumnPair, ...], values: tuple[ColumnPair, ...]
+) -> tuple[Joined, ...]:
+    """List the columns of a join: native values ride along and decide nothing."""
+    forms = {f"{letter}{i}": p.form or "" for letter in "km" for i, p in enumerate(keys)}
+    forms |= {f"{letter}{i}": p.form or "" for letter in "cn" for i, p in enumerate(values)}
+    pairs = zip(outputs(keys, values, 0), outputs(keys, values, 1), strict=True)
+    return tuple(Joined(ours, theirs, forms[ours.name]) for ours, theirs in pairs)
 
 
 def _side_of(batch: pa.RecordBatch, prefix: str) -> pa.Table:

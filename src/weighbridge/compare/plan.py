@@ -53,11 +53,18 @@ class Plan:
 
 
 def make_plan(
-    sources: tuple[Source, Source], shapes: tuple[Shape, Shape], options: Options
+    sources: tuple[Source, Source],
+    shapes: tuple[Shape, Shape],
+    options: Options,
+    *,
+    look: bool = True,
 ) -> Plan:
-    """Decide everything. Raises NoSuchColumn, NotComparable, BadArgument."""
+    """Decide everything. Raises NoSuchColumn, NotComparable, BadArgument.
+
+    Without `look` no row is read, and a key that only the data can tell is a guess.
+    """
     partners = match_names(shapes, options)
-    key_names, key_source, warning = find_key(sources, shapes, partners, options)
+    key_names, key_source, warning = find_key(sources, shapes, partners, options, look=look)
     chosen, left_out = choose_columns(shapes, partners, options)
     pairs: list[ColumnPair] = []
     not_compared = list(left_out)
@@ -218,6 +225,8 @@ def find_key(
     shapes: tuple[Shape, Shape],
     partners: dict[str, str],
     options: Options,
+    *,
+    look: bool,
 ) -> tuple[tuple[str, ...], KeySource, str | None]:
     """Find the columns that name a row: (left names, who said so, warning)."""
     if options.key:
@@ -239,6 +248,9 @@ def find_key(
             if held and all(n in partners for n in names):
                 return tuple(names), cast("KeySource", source), None
     for name in _candidates(shapes[0], partners):
+        if not look:
+            note = f"No key was given or declared: the diff will look whether {name} is unique."
+            return (name,), "inferred", note
         if _is_unique(sources, shapes, (name, partners[name])):
             note = f"No key was given or declared: {name} is unique on both sides and was taken."
             return (name,), "inferred", note

@@ -265,7 +265,7 @@ def _differing_rows(
 
     The n-th rows of both tables belong together; `here` is null where a side has none.
     """
-    aligned, alone = tables, [t.slice(0, 0) for t in tables]
+    aligned, alone = tables, [t.schema.empty_table() for t in tables]
     if not np.array_equal(keys[0], keys[1]):
         # Both sides are in the order of the key, so what both have is aligned once the rest is out.
         found = (_among(keys[0], keys[1]), _among(keys[1], keys[0]))

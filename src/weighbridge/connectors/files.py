@@ -32,7 +32,11 @@ class FileSource(LocalSource):
     def __init__(self, spec: SideSpec) -> None:
         super().__init__(spec)
         # Instance data, not a subclass for each format: only the cost of parsing differs.
-        self.traits = replace(self.traits, cheap_rescan=spec.scheme == "parquet")
+        self.traits = replace(
+            self.traits, vendor=spec.scheme, cheap_rescan=spec.scheme == "parquet"
+        )
+        # Who reads a file says nothing about it.
+        self.version = None
         self._sorted: dict[str, bool] = {}
         self._looking = threading.Lock()
 

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import socket
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote as percent
 
 import duckdb
 
+from weighbridge.connectors import mysql_catalog as catalog
 from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.mysql_child import Child
+from weighbridge.connectors.mysql_conninfo import SESSION, keep_alive, url
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.scratch import private_duckdb
+from weighbridge.connectors.server_faults import ServerFaults
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
     missing_extra,
     no_such_table,
     nulls,
-    scrub,
     select,
     uniqueness,
 )
@@ -33,10 +34,7 @@ from weighbridge.connectors.transport import batch_rows, finished
 from weighbridge.errors import (
     AuthFailed,
     BadArgument,
-    BadQuery,
-    Cancelled,
     ConnectionFailed,
-    ConnectionLost,
     QueryFailed,
     WeighbridgeError,
 )
@@ -49,38 +47,17 @@ if TYPE_CHECKING:
 
     from weighbridge.connectors.sides import SideSpec
 
-SESSION = (
-    "SET SESSION time_zone = '+00:00'",
-    "SET SESSION sql_mode = ''",
-    "SET SESSION lock_wait_timeout = 30",
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY",
-    "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-)
 _AUTH_CODES = {1044, 1045, 1130, 1698}
 # Someone waits for the end: a server that does not answer by then is not asked again.
 CANCEL_SECONDS = 3
 _NO_DATABASE = 1049
-# A server that has gone without a word is noticed within 30 s: idle, between probes, give up.
-_KEEPALIVE = (
-    ("TCP_KEEPIDLE", 10),
-    ("TCP_KEEPINTVL", 5),
-    ("TCP_KEEPCNT", 3),
-    ("TCP_USER_TIMEOUT", 20_000),
-)
-_COLUMNS = """
-select column_name, data_type, column_type, is_nullable = 'YES', generation_expression
-  from information_schema.columns where table_schema = %s and table_name = %s
- order by ordinal_position
-"""
-_KEYS = """
-select index_name, column_name, nullable = 'YES' from information_schema.statistics
- where table_schema = %s and table_name = %s and non_unique = 0 and sub_part is null
- order by index_name, seq_in_index
-"""
-_JSON = """
-select check_clause from information_schema.check_constraints
- where constraint_schema = %s and table_name = %s
-"""
+_INTERRUPTED = 1317
+_LOST_CODES = {2006, 2013}
+# What PyMySQL and connectorx say of a connection that broke.
+_LOST = (
+    "lost connection", "gone away", "closed", "reset", "broken pipe", "unexpected eof",
+    "waiting for connection", "os error", "bytes remaining on stream",
+)  # fmt: skip
 
 
 class MySQLSource:
@@ -100,6 +77,15 @@ class MySQLSource:
                 next_step="Write it as mysql://user@host/database#table.",
             )
         self.query = check_query(spec.query, "mysql") if spec.query else None
+        self._faults = ServerFaults(
+            label=spec.label,
+            user=spec.user,
+            secrets=(spec.password,),
+            own_sql=self.query is not None or self.where is not None,
+            client="the mariadb client",
+            permission="the user, the password, the database and its grants",
+            time_limit="max_statement_time (MySQL: max_execution_time) for the user",
+        )
         self._table = spec.table[-1] if spec.table else ""
         self._schema = spec.table[-2] if len(spec.table) > 1 else spec.database
         self._tag = f"weighbridge {uuid.uuid4().hex}"
@@ -112,6 +98,8 @@ class MySQLSource:
             for statement in SESSION:
                 self._rows(statement)
             self.version = str(self._rows("SELECT @@version")[0][0])
+            if "MariaDB" in self.version:
+                self.traits = replace(self.traits, vendor="mariadb")
             self.relation = self._relation()
         except BaseException:
             self.close()
@@ -150,21 +138,14 @@ class MySQLSource:
             )
         except pymysql.MySQLError as error:
             raise self._connect_error(error) from None
-        _keep_alive(connection)
+        keep_alive(connection)
         return connection
 
     def _connect_error(self, error: Exception) -> WeighbridgeError:
         code = error.args[0] if error.args else 0
-        text = scrub(error.args[-1] if error.args else error, self._spec.password)
         if code in _AUTH_CODES:
-            return AuthFailed(
-                f"{self.label} refused the user {self._spec.user!r}: {text}.",
-                next_step="Check the user, the password, the database and its grants.",
-            )
-        step = "Check the host and the port, and that the server accepts TCP connections."
-        if code == _NO_DATABASE:
-            step = "Check the name of the database after the host."
-        return ConnectionFailed(f"Cannot connect to {self.label}: {text}.", next_step=step)
+            return self._faults.refused(_words(error))
+        return self._faults.unreachable(_words(error), no_database=code == _NO_DATABASE)
 
     def _relation(self) -> str:
         if self.query is not None:
@@ -199,36 +180,16 @@ class MySQLSource:
     def _error(self, error: BaseException) -> WeighbridgeError:
         if isinstance(error, WeighbridgeError):
             return error
-        text = scrub(error.args[-1] if error.args else error, self._spec.password)
+        low = self._faults.text(_words(error)).lower()
         code = error.args[0] if error.args else 0
-        low = text.lower()
         timed = "max_statement_time" in low or "maximum statement execution time" in low
-        if not timed and ("interrupted" in low or code == 1317):
-            return Cancelled(
-                f"A query on {self.label} was cancelled.", next_step="Run it again when you like."
-            )
-        lost = ("lost connection", "gone away", "closed", "reset", "broken pipe", "unexpected eof",
-                "waiting for connection", "os error", "bytes remaining on stream")  # fmt: skip
-        if code in {2006, 2013} or any(word in low for word in lost):
-            return ConnectionLost(
-                f"The connection to {self.label} was lost: {text}.",
-                next_step="Check the server and the network, then run the diff again.",
-            )
+        if not timed and ("interrupted" in low or code == _INTERRUPTED):
+            return self._faults.cancelled()
+        if code in _LOST_CODES or any(word in low for word in _LOST):
+            return self._faults.lost(_words(error))
         if timed:
-            return QueryFailed(
-                f"{self.label} stopped a query: {text}.",
-                next_step="Raise max_statement_time (MySQL: max_execution_time) for the user, or"
-                " narrow the diff with --where.",
-            )
-        if self.where is not None or self.query is not None:
-            return BadQuery(
-                f"{self.label} does not accept the query or filter: {text}.",
-                next_step="Try the same SQL in the mariadb client and correct it.",
-            )
-        return QueryFailed(
-            f"A query on {self.label} failed: {text}.",
-            next_step="Check that the user may read the table.",
-        )
+            return self._faults.timed_out(_words(error))
+        return self._faults.failed(_words(error))
 
     def shape(self) -> Shape:
         """Give columns, primary key and unique indexes, from the catalog or the query."""
@@ -241,17 +202,19 @@ class MySQLSource:
                 name,
                 my.column_type(
                     kind.lower(),
-                    _text(declared),
+                    my.as_text(declared),
                     is_json=kind.lower() == "longtext"
                     and f"json_valid(`{name.lower()}`)" in checks,
                 ),
                 bool(nullable),
                 n,
             )
-            for n, (name, kind, declared, nullable, _) in enumerate(self._rows(_COLUMNS, where))
+            for n, (name, kind, declared, nullable, _) in enumerate(
+                self._rows(catalog.COLUMNS, where)
+            )
         )
         indexes: dict[str, list[tuple[str, bool]]] = {}
-        for index, column, nullable in self._rows(_KEYS, where):
+        for index, column, nullable in self._rows(catalog.KEYS, where):
             indexes.setdefault(str(index), []).append((str(column), bool(nullable)))
         primary = tuple(c for c, _ in indexes.pop("PRIMARY", []))
         unique = tuple(
@@ -264,7 +227,7 @@ class MySQLSource:
     def _checks(self, where: tuple[str | None, str]) -> list[tuple[Any, ...]]:
         if "MariaDB" not in (self.version or ""):
             return []
-        return self._rows(_JSON, where)
+        return self._rows(catalog.JSON, where)
 
     def _query_columns(self) -> Sequence[Column]:
         # The server itself says what a query's columns are: as a view that is never made.
@@ -282,7 +245,9 @@ class MySQLSource:
                 raise self._error(error) from None
             result: Any = cursor._result  # noqa: SLF001 flags and charset are not public  # pyright: ignore[reportPrivateUsage]
             for n, f in enumerate(result.fields):
-                columns.append(Column(f.name, _from_field(names.get(f.type_code, ""), f), True, n))
+                columns.append(
+                    Column(f.name, my.from_field(names.get(f.type_code, ""), f), True, n)
+                )
         return columns
 
     def estimate(self) -> Estimate:
@@ -359,7 +324,7 @@ class MySQLSource:
             raise missing_extra("MariaDB and MySQL", "mysql")
         try:
             child = Child(
-                self._url(),
+                url(self._spec, self._host, self._address.port),
                 self.sql(reading),
                 batch_size=batch_rows(len(reading.outputs)),
                 session=SESSION if self._snapshot else SESSION[:-1],
@@ -379,19 +344,6 @@ class MySQLSource:
             for o in reading.outputs
         ]
         return finished(local, child, child.schema, outputs, translate=self._error)
-
-    def _url(self) -> str:
-        secret = f":{percent(self._spec.password, safe='')}" if self._spec.password else ""
-        user = percent(self._spec.user or "", safe="")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        database = percent(self._spec.database or "", safe="")
-        alive = (
-            # Told of a socket by the server, the driver would go there instead.
-            "prefer_socket=false&tcp_connect_timeout_ms=10000&tcp_keepalive_time_ms=10000"
-            "&tcp_keepalive_probe_interval_secs=5&tcp_keepalive_probe_count=3"
-            "&tcp_user_timeout_ms=20000"
-        )
-        return f"mysql://{user}{secret}@{host}:{self._address.port}/{database}?{alive}"
 
     # Ending --------------------------------------------------------------------------------
 
@@ -427,48 +379,8 @@ class MySQLSource:
             self._control.close()
 
 
-def _keep_alive(connection: Any) -> None:
-    """Let the kernel watch the connection; PyMySQL has no option for it."""
-    connection._read_timeout = None  # noqa: SLF001
-    link = connection._sock  # noqa: SLF001
-    link.settimeout(None)
-    link.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _KEEPALIVE:
-        if hasattr(socket, name):  # Linux has them all
-            link.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
-_BINARY_CHARSET = 63
-
-
-def _from_field(name: str, field: Any) -> Any:
-    """Translate a result's field (protocol type, charset, length, decimals) into a type."""
-    unsigned = " unsigned" if field.flags & 32 else ""
-    binary = field.charsetnr == _BINARY_CHARSET
-    match name:
-        case "tiny" | "short" | "int24" | "long" | "longlong" | "year":
-            kind = {"tiny": "tinyint", "short": "smallint", "int24": "mediumint", "long": "int",
-                    "longlong": "bigint", "year": "year"}[name]  # fmt: skip
-            return my.column_type(kind, kind + unsigned, is_json=False)
-        case "newdecimal" | "decimal":
-            precision = field.length - (0 if unsigned else 1) - (1 if field.scale else 0)
-            return my.column_type("decimal", f"decimal({precision},{field.scale})", is_json=False)
-        case "float" | "double" | "date" | "json" | "geometry":
-            return my.column_type(name, name, is_json=False)
-        case "newdate":
-            return my.column_type("date", "date", is_json=False)
-        case "datetime" | "timestamp" | "time":
-            return my.column_type(name, f"{name}({field.scale})", is_json=False)
-        case "bit":
-            return my.column_type("bit", f"bit({field.length})", is_json=False)
-        case _ if binary:
-            return my.column_type("varbinary", "varbinary", is_json=False)
-        case _:
-            return my.column_type("varchar", "varchar", is_json=False)
+def _words(error: BaseException) -> object:
+    return error.args[-1] if error.args else error
 
 
 def _literal(text: str) -> str:

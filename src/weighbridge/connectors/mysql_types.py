@@ -7,6 +7,7 @@ Everything leaves as an integer, a double or text: the drivers map the rest with
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from weighbridge.types.columns import NO_DATE, ColumnType, Family
 
@@ -150,3 +151,38 @@ def finish(kind: ColumnType) -> str:
             return "CAST({x} AS UUID)"
         case _:
             return "{x}"
+
+
+def as_text(value: object) -> str:
+    """Decode what the catalog gives as bytes."""
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+# What the protocol says of bytes that are no text.
+_BINARY_CHARSET = 63
+
+
+def from_field(name: str, field: Any) -> ColumnType:
+    """Translate a result's field (protocol type, charset, length, decimals) into a type."""
+    unsigned = " unsigned" if field.flags & 32 else ""
+    binary = field.charsetnr == _BINARY_CHARSET
+    match name:
+        case "tiny" | "short" | "int24" | "long" | "longlong" | "year":
+            kind = {"tiny": "tinyint", "short": "smallint", "int24": "mediumint", "long": "int",
+                    "longlong": "bigint", "year": "year"}[name]  # fmt: skip
+            return column_type(kind, kind + unsigned, is_json=False)
+        case "newdecimal" | "decimal":
+            precision = field.length - (0 if unsigned else 1) - (1 if field.scale else 0)
+            return column_type("decimal", f"decimal({precision},{field.scale})", is_json=False)
+        case "float" | "double" | "date" | "json" | "geometry":
+            return column_type(name, name, is_json=False)
+        case "newdate":
+            return column_type("date", "date", is_json=False)
+        case "datetime" | "timestamp" | "time":
+            return column_type(name, f"{name}({field.scale})", is_json=False)
+        case "bit":
+            return column_type("bit", f"bit({field.length})", is_json=False)
+        case _ if binary:
+            return column_type("varbinary", "varbinary", is_json=False)
+        case _:
+            return column_type("varchar", "varchar", is_json=False)

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from weighbridge.connectors import postgresql_catalog as catalog
 from weighbridge.connectors import postgresql_types as pg
 from weighbridge.connectors.base import (
     ChecksumQuery,
@@ -22,8 +23,10 @@ from weighbridge.connectors.base import (
 )
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
-from weighbridge.connectors.postgresql_hash import row_hash
+from weighbridge.connectors.postgresql_conninfo import conninfo, libpq
+from weighbridge.connectors.postgresql_hash import probe_sql, row_hash
 from weighbridge.connectors.postgresql_join import join_outputs, join_sql
+from weighbridge.connectors.server_faults import ServerFaults
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -31,21 +34,12 @@ from weighbridge.connectors.sql import (
     missing_extra,
     no_such_table,
     nulls,
-    scrub,
     select,
     uniqueness,
 )
 from weighbridge.connectors.transport import Transport
-from weighbridge.errors import (
-    AuthFailed,
-    BadQuery,
-    Cancelled,
-    ConnectionFailed,
-    ConnectionLost,
-    QueryFailed,
-    WeighbridgeError,
-)
-from weighbridge.net.hosts import HostPolicy, resolve
+from weighbridge.errors import WeighbridgeError
+from weighbridge.net.hosts import HostPolicy
 from weighbridge.types.columns import Column, Shape
 
 if TYPE_CHECKING:
@@ -56,12 +50,6 @@ if TYPE_CHECKING:
 
 # Someone waits for the end: a server that does not answer by then is not asked again.
 CANCEL_SECONDS = 3
-# Text forms must not depend on who configured the server or the role.
-SESSION = (
-    "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
-    " -c bytea_output=hex -c jit=off -c default_transaction_read_only=on"
-    " -c lock_timeout=30s -c idle_in_transaction_session_timeout=0"
-)
 # PostgreSQL expects one group per row for a shifted key and would sort the table.
 PLANNER = (
     "SET LOCAL enable_sort = off",
@@ -76,29 +64,6 @@ _REFUSED = re.compile(
     r"no password supplied|fatal: +("
     r"password authentication|\w+ authentication failed|role \"|no pg_hba|permission denied)"
 )
-_COLUMNS = """
-select a.attname, coalesce(b.typname, t.typname), coalesce(b.typtype, t.typtype)::text,
-       format_type(a.atttypid, a.atttypmod), a.attnotnull
-  from pg_attribute a
-  join pg_type t on t.oid = a.atttypid
-  left join pg_type b on b.oid = t.typbasetype and t.typtype = 'd'
- where a.attrelid = %s::regclass and a.attnum > 0 and not a.attisdropped order by a.attnum
-"""
-_KEYS = """
-select i.indisprimary, array_agg(a.attname::text order by k.n), bool_and(a.attnotnull)
-  from pg_index i
-  cross join lateral unnest(i.indkey::int2[]) with ordinality as k(attnum, n)
-  join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
- where i.indrelid = %s::regclass and i.indisunique and i.indisvalid and i.indimmediate
-   and i.indpred is null and i.indexprs is null and k.n <= i.indnkeyatts
- group by i.indexrelid, i.indisprimary
-"""
-_TYPES = """
-select coalesce(b.typname, t.typname), coalesce(b.typtype, t.typtype)::text,
-       format_type(%s::oid, %s::int)
-  from pg_type t left join pg_type b on b.oid = t.typbasetype and t.typtype = 'd'
- where t.oid = %s::oid
-"""
 
 
 class PostgresSource:
@@ -110,17 +75,27 @@ class PostgresSource:
         self.label = spec.label
         self.where = spec.where
         self._spec = spec
-        self._conninfo = _conninfo(spec, policy)
+        self._conninfo = conninfo(spec, policy)
         self.query = check_query(spec.query, "postgres") if spec.query else None
+        self._faults = ServerFaults(
+            label=spec.label,
+            user=spec.user,
+            secrets=(spec.password,),
+            own_sql=self.query is not None or self.where is not None,
+            client="psql",
+            permission="the user and the password (WEIGHBRIDGE_CONNECTION_… or a"
+            " weighbridge.toml connection), and pg_hba.conf",
+            time_limit="the role's statement_timeout",
+        )
         self._gone = False
         self._control = self._connect()
-        self._transport = Transport("postgres_scanner", "postgres", self._secrets())
+        self._transport = Transport("postgres_scanner", "postgres", self._faults.secrets)
         try:
             self.version = self._control.info.parameter_status("server_version")
             self._major = self._control.info.server_version // 10000
             self._snapshot = self._begin() if snapshot else None
             self.relation = self._relation()
-            self._transport.attach(_libpq(self._conninfo))
+            self._transport.attach(libpq(self._conninfo))
         except BaseException:
             self.close()
             raise
@@ -139,25 +114,15 @@ class PostgresSource:
             raise self._connect_error(error) from None
 
     def _connect_error(self, error: Exception) -> WeighbridgeError:
-        text = scrub(error, *self._secrets())
-        low = text.lower()
+        low = self._faults.text(error).lower()
         if _REFUSED.search(low):
-            return AuthFailed(
-                f"{self.label} refused the user {self._spec.user!r}: {text}.",
-                next_step="Check the user and the password (WEIGHBRIDGE_CONNECTION_… or a"
-                " weighbridge.toml connection), and pg_hba.conf.",
-            )
-        step = "Check the host and the port, and that the server accepts TCP connections."
-        if "fatal: " in low and "does not exist" in low:
-            step = "Check the name of the database after the host."
-        return ConnectionFailed(f"Cannot connect to {self.label}: {text}.", next_step=step)
+            return self._faults.refused(error)
+        missing = "fatal: " in low and "does not exist" in low
+        return self._faults.unreachable(error, no_database=missing)
 
     def _begin(self) -> str:
         self._run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         return str(self._rows("SELECT pg_export_snapshot()")[0][0])
-
-    def _secrets(self) -> tuple[str | None, ...]:
-        return (self._spec.password,)
 
     def _relation(self) -> str:
         if self.query is not None:
@@ -186,39 +151,13 @@ class PostgresSource:
             # `prepare` makes it the extended protocol: one statement, never several.
             return self._control.execute(sql.encode(), values or None, prepare=True)
         except psycopg.errors.QueryCanceled as error:
-            raise self._cancelled(error) from None
+            if "statement timeout" in str(error):
+                raise self._faults.timed_out("statement timeout") from None
+            raise self._faults.cancelled() from None
         except psycopg.OperationalError as error:
-            raise self._lost(error) from None
+            raise self._faults.lost(error) from None
         except psycopg.Error as error:
-            raise self._failed(error) from None
-
-    def _cancelled(self, error: Exception) -> WeighbridgeError:
-        if "statement timeout" in str(error):
-            return QueryFailed(
-                f"{self.label} stopped a query: statement timeout.",
-                next_step="Raise the role's statement_timeout, or narrow the diff with --where.",
-            )
-        return Cancelled(
-            f"A query on {self.label} was cancelled.", next_step="Run it again when you like."
-        )
-
-    def _lost(self, error: Exception) -> WeighbridgeError:
-        return ConnectionLost(
-            f"The connection to {self.label} was lost: {scrub(error, *self._secrets())}.",
-            next_step="Check the server and the network, then run the diff again.",
-        )
-
-    def _failed(self, error: Exception) -> WeighbridgeError:
-        text = scrub(error, *self._secrets())
-        if self.query is not None or self.where is not None:
-            return BadQuery(
-                f"{self.label} does not accept the query or filter: {text}.",
-                next_step="Try the same SQL in psql and correct it.",
-            )
-        return QueryFailed(
-            f"A query on {self.label} failed: {text}.",
-            next_step="Check that the user may read the table.",
-        )
+            raise self._faults.failed(error) from None
 
     def shape(self) -> Shape:
         """Give columns, primary key and unique indexes, from the catalog or the query."""
@@ -227,10 +166,10 @@ class PostgresSource:
         columns = tuple(
             Column(name, pg.column_type(base, declared, kind), not fixed, n)
             for n, (name, base, kind, declared, fixed) in enumerate(
-                self._rows(_COLUMNS, (self.relation,))
+                self._rows(catalog.COLUMNS, (self.relation,))
             )
         )
-        keys = self._rows(_KEYS, (self.relation,))
+        keys = self._rows(catalog.KEYS, (self.relation,))
         primary = next((tuple(k[1]) for k in keys if k[0]), ())
         unique = tuple(tuple(k[1]) for k in keys if not k[0] and k[2])
         return Shape(columns, primary, unique)
@@ -240,7 +179,7 @@ class PostgresSource:
         for n, column in enumerate(cursor.description or ()):
             modifier = column._fmod  # noqa: SLF001 psycopg has no public name for it  # pyright: ignore[reportPrivateUsage]
             base, kind, declared = self._rows(
-                _TYPES, (column.type_code, modifier, column.type_code)
+                catalog.TYPES, (column.type_code, modifier, column.type_code)
             )[0]
             yield Column(column.name, pg.column_type(base, declared, kind), True, n)
 
@@ -389,14 +328,7 @@ class PostgresSource:
 
     def probe(self) -> str:
         """Hash known values: equal answers mean that two servers hash alike."""
-        forms = ("bool", "int", "numeric", "float", "date", "timestamp", "uuid", "bytes", "text")
-        samples = (
-            "true", "(-5)::int8", "(-1.50)::numeric", "0.1::float8", "'2024-02-29'::date",
-            "'2024-02-29 12:00:00.000001'::timestamp",
-            "'6ccd780c-baba-1026-9564-5b8c656024db'::uuid", "'\\xdead'::bytea", "'Grüße'::text",
-        )  # fmt: skip
-        state = row_hash(list(zip(forms, samples, strict=True)), 12345, major=self._major)
-        row = self._rows(f"SELECT {state}, current_setting('server_encoding')")[0]
+        row = self._rows(probe_sql(self._major))[0]
         return f"{row[0]} {row[1]}"
 
     def duplicates(self, keys: Sequence[Column]) -> Iterator[pa.RecordBatch]:
@@ -467,39 +399,3 @@ class PostgresSource:
         self._transport.close()
         with contextlib.suppress(Exception):  # closing must not hide the error that came first
             self._control.close()
-
-
-def _conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
-    address = resolve(spec.host or "localhost", spec.port or 5432, policy)
-    # libpq tries the addresses in turn; the name beside each is what TLS certificates are of.
-    addresses = (address.ip, *address.alternatives)
-    info: dict[str, Any] = {
-        "host": ",".join([spec.host or "localhost"] * len(addresses)),
-        "hostaddr": ",".join(addresses),
-        "port": str(address.port),
-        "dbname": spec.database or spec.user or "postgres",
-        "connect_timeout": "10",
-        "application_name": "weighbridge",
-        # A server that has gone without a word is noticed within 30 s.
-        "tcp_user_timeout": "20000",
-        "keepalives_idle": "10",
-        "keepalives_interval": "5",
-        "keepalives_count": "3",
-        "options": SESSION,
-        "client_encoding": "UTF8",
-    }
-    for name in ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"):
-        if name in spec.parameters:
-            info[name] = spec.parameters[name]
-    if spec.user:
-        info["user"] = spec.user
-    if spec.password:
-        info["password"] = spec.password
-    return info
-
-
-def _libpq(info: dict[str, Any]) -> str:
-    def escaped(value: object) -> str:
-        return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-    return " ".join(f"{name}={escaped(value)}" for name, value in info.items())

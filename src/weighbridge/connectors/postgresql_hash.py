@@ -17,6 +17,18 @@ from collections.abc import Sequence
 
 # date_bin cuts an instant at 2^32 microseconds for a third of what date_part costs.
 HAS_DATE_BIN = 14
+# Known values, one of each form that can be hashed.
+_PROBES = {
+    "bool": "true",
+    "int": "(-5)::int8",
+    "numeric": "(-1.50)::numeric",
+    "float": "0.1::float8",
+    "date": "'2024-02-29'::date",
+    "timestamp": "'2024-02-29 12:00:00.000001'::timestamp",
+    "uuid": "'6ccd780c-baba-1026-9564-5b8c656024db'::uuid",
+    "bytes": "'\\xdead'::bytea",
+    "text": "'Grüße'::text",
+}
 # What only marks the state comes first, so that a hash follows it.
 _MARKING = ("bool", "numeric", "unbounded")
 
@@ -33,6 +45,12 @@ def row_hash(values: Sequence[tuple[str, str]], salt: int, *, major: int) -> str
     last = ranked[-1][1][0] if ranked else "bool"
     # Marks alone could cancel each other out over several rows.
     return f"hashint8extended(0, {state})" if last in _MARKING else state
+
+
+def probe_sql(major: int) -> str:
+    """Write the SELECT of what two servers must agree on before their hashes are compared."""
+    hashed = row_hash(list(_PROBES.items()), 12345, major=major)
+    return f"SELECT {hashed}, current_setting('server_encoding')"
 
 
 def _rank(form: str) -> int:

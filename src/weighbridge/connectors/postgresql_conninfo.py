@@ -1,0 +1,56 @@
+"""How a PostgreSQL server is connected to: addresses, time limits, TLS, session settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from weighbridge.net.hosts import HostPolicy, resolve
+
+if TYPE_CHECKING:
+    from weighbridge.connectors.sides import SideSpec
+
+# Text forms must not depend on who configured the server or the role.
+SESSION = (
+    "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
+    " -c bytea_output=hex -c jit=off -c default_transaction_read_only=on"
+    " -c lock_timeout=30s -c idle_in_transaction_session_timeout=0"
+)
+
+
+def conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
+    """Give libpq's parameters, with the host resolved to addresses that the policy allows."""
+    address = resolve(spec.host or "localhost", spec.port or 5432, policy)
+    # libpq tries the addresses in turn; the name beside each is what TLS certificates are of.
+    addresses = (address.ip, *address.alternatives)
+    info: dict[str, Any] = {
+        "host": ",".join([spec.host or "localhost"] * len(addresses)),
+        "hostaddr": ",".join(addresses),
+        "port": str(address.port),
+        "dbname": spec.database or spec.user or "postgres",
+        "connect_timeout": "10",
+        "application_name": "weighbridge",
+        # A server that has gone without a word is noticed within 30 s.
+        "tcp_user_timeout": "20000",
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "options": SESSION,
+        "client_encoding": "UTF8",
+    }
+    for name in ("sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"):
+        if name in spec.parameters:
+            info[name] = spec.parameters[name]
+    if spec.user:
+        info["user"] = spec.user
+    if spec.password:
+        info["password"] = spec.password
+    return info
+
+
+def libpq(info: dict[str, Any]) -> str:
+    """Write parameters as one connection string."""
+
+    def escaped(value: object) -> str:
+        return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+    return " ".join(f"{name}={escaped(value)}" for name, value in info.items())
