@@ -73,5 +73,5 @@ def test_files_are_explained(tmp_path: Path) -> None:
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("id,v\n1,x\n", encoding="utf-8")
     plan = weighbridge.preview(str(tmp_path / "a.csv"), str(tmp_path / "b.csv"))
-    assert plan.strategy == "join"
+    assert plan.strategy == "stream"
     assert "read_csv" in plan.sql[0][0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 from weighbridge.compare.buckets import (
@@ -215,7 +216,6 @@ class LocalSides:
         for side in (0, 1):
             self._view(side)
         lock(task.workspace.connection)
-        self.grouping = self._choose()
 
     def _view(self, side: int) -> None:
         source = cast("LocalSource", self.task.sources[side])
@@ -226,7 +226,9 @@ class LocalSides:
         task.sql[side].append(text)
         self.run(f"CREATE OR REPLACE TEMP VIEW side_{side} AS {text}")
 
-    def _choose(self) -> Grouping:
+    @cached_property
+    def grouping(self) -> Grouping:
+        """How rows fall into buckets; finding out counts them."""
         task = self.task
         rows = max(
             int((self.run(f"SELECT count(*) FROM side_{side}").fetchone() or (0,))[0])

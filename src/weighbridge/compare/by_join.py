@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from weighbridge.compare.buckets import sample_ranges
 from weighbridge.compare.by_checksum import LocalSides
 from weighbridge.compare.match import outputs
-from weighbridge.compare.staging import compare_tables
+from weighbridge.compare.staging import PART_ROWS, compare_tables
 from weighbridge.compare.task import Task
 from weighbridge.connectors.base import Joined, Joins, Reading
 
@@ -38,16 +38,25 @@ def join(task: Task) -> None:
 def _join_here(task: Task) -> None:
     sides = LocalSides(task)
     task.phase = "joining"
-    # Text is parsed once: what follows reads the rows several times.
-    staged = not all(s.traits.cheap_rescan for s in task.sources)
-    names = ("staged_0", "staged_1") if staged else ("side_0", "side_1")
+    names = (_at_hand(sides, 0), _at_hand(sides, 1))
     for side in (0, 1):
-        task.check()
-        if staged:
-            sides.run(f"CREATE OR REPLACE TABLE staged_{side} AS SELECT * FROM side_{side}")
         task.arrived(side, task.workspace.scalar(f"SELECT count(*) FROM {names[side]}"), 0)
     task.check()
     compare_tables(task, names)
+
+
+def _at_hand(sides: LocalSides, side: int) -> str:
+    """Name what can be read several times: text is parsed once and written down."""
+    task = sides.task
+    task.check()
+    if task.sources[side].traits.cheap_rescan and _rows(task, side) <= PART_ROWS:
+        return f"side_{side}"
+    sides.run(f"CREATE OR REPLACE TABLE staged_{side} AS SELECT * FROM side_{side}")
+    return f"staged_{side}"
+
+
+def _rows(task: Task, side: int) -> int:
+    return task.workspace.scalar(f"SELECT count(*) FROM side_{side}")
 
 
 def _join_there(task: Task) -> None:

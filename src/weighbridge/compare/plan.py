@@ -66,6 +66,9 @@ def make_plan(
     partners = match_names(shapes, options)
     key_names, key_source, warning = find_key(sources, shapes, partners, options, look=look)
     chosen, left_out = choose_columns(shapes, partners, options)
+    declared = shapes
+    if len(key_names) == 1 and key_names[0] not in options.rules:
+        shapes = with_numbers(sources, shapes, (key_names[0], partners[key_names[0]]))
     pairs: list[ColumnPair] = []
     not_compared = list(left_out)
     for left in (*key_names, *(c for c in chosen if c not in key_names)):
@@ -98,7 +101,7 @@ def make_plan(
     if any(p.loose or p.rule.startswith("uuid") for p in keys):
         unique = (False, False)
     plan = Plan(
-        keys, values, key_source, unique, tuple(not_compared), compare_shapes(shapes, partners),
+        keys, values, key_source, unique, tuple(not_compared), compare_shapes(declared, partners),
         "stream", (), (warning,) if warning else (),
     )  # fmt: skip
     strategy, reasons = choose_strategy(sources, plan, options)
@@ -274,6 +277,28 @@ def _is_unique(
         if column is None or not source.is_unique((column,)):
             return False
     return True
+
+
+def with_numbers(
+    sources: tuple[Source, Source], shapes: tuple[Shape, Shape], key: tuple[str, str]
+) -> tuple[Shape, Shape]:
+    """Let the key of a CSV be the whole numbers that it is, if the rows lie in their order.
+
+    Both sides can then be read side by side. Nothing is lost: each text is the one that its
+    number is written as.
+    """
+    made: list[Shape] = []
+    for source, shape, name in zip(sources, shapes, key, strict=True):
+        column = shape.column(name)
+        if column is not None and column.type.family == "int":
+            made.append(shape)
+        elif column is not None and column.type.loose and source.in_order(column):
+            number = replace(column, type=replace(column.type, family="int", bits=64))
+            listed = tuple(number if c is column else c for c in shape.columns)
+            made.append(replace(shape, columns=listed))
+        else:
+            return shapes
+    return made[0], made[1]
 
 
 # Schema ----------------------------------------------------------------------------------

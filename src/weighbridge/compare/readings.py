@@ -38,13 +38,24 @@ def not_a_number(kind: ColumnType, native: str) -> int | None:
 
 def number_text(kind: ColumnType, native: str) -> str:
     """Write a number as plain digits: no exponent, no trailing zeros, no minus zero."""
-    text = "{x}" if native == "VARCHAR" else "CAST({x} AS VARCHAR)"
+    text = "{x}" if native == "VARCHAR" else _as_shown("{x}", native)
     bare = f"CASE WHEN contains({text}, '.') THEN rtrim(rtrim({text}, '0'), '.') ELSE {text} END"
     bare = f"CASE WHEN {bare} = '-0' THEN '0' ELSE {bare} END"
+    return _with_nan(kind, native, bare)
+
+
+def _as_shown(number: str, native: str) -> str:
+    text = f"CAST({number} AS VARCHAR)"
+    digits = digits_of(native)
+    # With no digit before the point DuckDB writes .5 for 0.5.
+    return f"regexp_replace({text}, '^(-?)[.]', '\\10.')" if digits and not digits[0] else text
+
+
+def _with_nan(kind: ColumnType, native: str, text: str) -> str:
     nan = not_a_number(kind, native)
     if nan is None:
-        return bare
-    return f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN 'NaN' ELSE {bare} END"
+        return text
+    return f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN 'NaN' ELSE {text} END"
 
 
 _TRUE = "'t','true','y','yes','1','on'"
@@ -67,7 +78,29 @@ def _decimal_text(kind: ColumnType, native: str) -> tuple[str, str, str]:
     whole = "regexp_replace({x}, '^(-?)[.]([0-9])', '\\10.\\2')"
     plain = number_text(kind, "VARCHAR").replace("{x}", f"({whole})")
     text = f"CASE WHEN {number.replace('{x}', whole)} THEN {plain} ELSE {{x}} END"
-    return text, number_text(kind, native), "number as text"
+    digits = digits_of(native)
+    if digits is None:
+        return text, number_text(kind, native), "number as text"
+    return (
+        _padded(text, digits[1]),
+        _with_nan(kind, native, _as_shown("{x}", native)),
+        "number as text",
+    )
+
+
+def _padded(text: str, scale: int) -> str:
+    """Write a text's number with the digits that a column of this scale shows.
+
+    Most texts are written so already, which is cheap to see; only the others are taken apart.
+    """
+    column = f"DECIMAL(38,{scale})"
+    # Beyond 18 digits DuckDB takes 10 µs for a number, and most numbers have fewer.
+    short = f"DECIMAL(18,{scale})" if scale < 18 else column
+    shown = _as_shown(f"try_cast({{x}} AS {short})", short)
+    fraction = f"([.][0-9]{{1,{scale}}})?" if scale else ""
+    fits = f"regexp_full_match({text}, '-?(0|[1-9][0-9]*){fraction}')"
+    padded = f"coalesce({_as_shown(f'try_cast({text} AS {column})', column)}, {text})"
+    return f"CASE WHEN {shown} = {{x}} THEN {{x}} WHEN {fits} THEN {padded} ELSE {text} END"
 
 
 def _float_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:

@@ -70,7 +70,8 @@ def shown(kind: ColumnType, name: str) -> str:
             f"CASE WHEN try_cast({name} AS TIMESTAMP) < '190000-01-01 (BC)'::TIMESTAMP"
             f" THEN '0000-00-00' ELSE CAST({name} AS VARCHAR) END"
         )
-    return name
+    # A number that a CSV has as text, in the order of which it was read.
+    return f"CAST({name} AS VARCHAR)" if kind.loose and kind.family == "int" else name
 
 
 def row_diffs(

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from weighbridge.connectors import duckdb_types as types
-from weighbridge.connectors.base import Estimate
-from weighbridge.connectors.local import LocalSource
+from weighbridge.connectors.base import Estimate, Reading
+from weighbridge.connectors.local import LocalSource, lock
 from weighbridge.connectors.names import quote
+from weighbridge.connectors.scratch import private_duckdb
 from weighbridge.connectors.sql import literal
 from weighbridge.errors import NoSuchTable, QueryFailed, Unreadable, WeighbridgeError
 from weighbridge.types.columns import Column, ColumnType
@@ -22,6 +23,8 @@ from weighbridge.types.columns import Column, ColumnType
 if TYPE_CHECKING:
     from weighbridge.connectors.sides import SideSpec
 
+# Bytes of a CSV that are held at once; DuckDB would take 32 MB for each reading.
+CSV_BUFFER = 8 * 2**20
 # How many keys are looked at together.
 LOOK_ROWS = 100_000
 
@@ -38,7 +41,8 @@ class FileSource(LocalSource):
         # Who reads a file says nothing about it.
         self.version = None
         self._sorted: dict[str, bool] = {}
-        self._looking = threading.Lock()
+        self._looking, self._opening = threading.Lock(), threading.Lock()
+        self._line: duckdb.DuckDBPyConnection | None = None
 
     def paths(self) -> list[str]:
         """List the files that the path or glob names, in order."""
@@ -67,7 +71,7 @@ class FileSource(LocalSource):
         listed = "[" + ", ".join(literal(p) for p in self.paths()) + "]"
         reader = {
             "csv": f"read_csv({listed}, all_varchar = true, allow_quoted_nulls = false,"
-            " sample_size = 20480)",
+            f" sample_size = 20480, buffer_size = {CSV_BUFFER})",
             "parquet": f"read_parquet({listed})",
             "json": f"read_json_auto({listed}, maximum_object_size = 16777216)",
         }[self._spec.scheme]
@@ -112,12 +116,16 @@ class FileSource(LocalSource):
     # Order ---------------------------------------------------------------------------------
 
     def in_order(self, column: Column) -> bool:
-        """Tell whether the rows lie in the order of an integer column, as far as statistics say.
+        """Tell whether the rows lie in the order of a column of whole numbers.
 
-        Groups of rows whose ranges follow each other are a good sign; one group alone is none.
+        Of Parquet the statistics are asked: groups of rows whose ranges follow each other are a
+        good sign; one group alone is none. Text is read: every value must be a whole number as
+        a program writes it, so that equal texts are equal numbers.
         """
-        if self._spec.scheme != "parquet" or self.query is not None:
+        if self.query is not None or self._spec.scheme == "json":
             return False
+        if self._spec.scheme == "csv":
+            return self._lies_in_order(column)
         groups = self._ranges(column.name)
         if groups is None or any(a > b for a, b in pairwise(chain.from_iterable(groups))):
             return False
@@ -136,8 +144,8 @@ class FileSource(LocalSource):
             return None
 
     def _lies_in_order(self, column: Column | None) -> bool:
-        """Read the column alone and see: statistics do not tell what is inside a group."""
-        if column is None or self._spec.scheme != "parquet" or self.query is not None:
+        """Read the column alone and see; what it says holds for every later reading."""
+        if column is None or self.query is not None or self._spec.scheme == "json":
             return False
         with self._looking:
             if column.name not in self._sorted:
@@ -148,18 +156,39 @@ class FileSource(LocalSource):
         import numpy as np  # noqa: PLC0415 heavy
 
         column = quote(name, "duckdb")
-        cursor = self._private.cursor()
-        self._connections.append(cursor)
+        number = f"try_cast({column} AS BIGINT)"
+        if self._spec.scheme == "csv":
+            number = f"CASE WHEN CAST({number} AS VARCHAR) = {column} THEN {number} END"
         try:
+            cursor = self._in_line().cursor()
             reader = cursor.execute(
-                f"SELECT {column}::BIGINT FROM {self.relation} WHERE {column} IS NOT NULL"
+                f"SELECT {number} FROM {self.relation} WHERE {column} IS NOT NULL"
             ).to_arrow_reader(LOOK_ROWS)
             last = -(2**63)
             for batch in reader:
+                if batch.column(0).null_count:
+                    return False
                 keys = batch.column(0).to_numpy()
                 if len(keys) and (keys[0] < last or not np.all(keys[1:] >= keys[:-1])):
                     return False
                 last = int(keys[-1]) if len(keys) else last
+            cursor.close()
         except duckdb.Error as error:
             raise self.error(error) from None
         return True
+
+    def _database(self, reading: Reading) -> duckdb.DuckDBPyConnection:
+        if reading.ordered and self._lies_in_order(reading.key):
+            return self._in_line()
+        return self._private
+
+    def _in_line(self) -> duckdb.DuckDBPyConnection:
+        """Give a database of one thread: several deliver a file's parts in any order."""
+        with self._opening:
+            if self._line is None:
+                line = private_duckdb(threads=1, megabytes=128)
+                self._connections.append(line)
+                self.attach(line)
+                lock(line)
+                self._line = line
+            return self._line

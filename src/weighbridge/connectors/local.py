@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -56,12 +55,6 @@ _SQL_FAULTS = (
 )
 
 
-def _threads(spec: SideSpec) -> int:
-    """Parquet decodes faster with one thread a side than with two that wait for each other."""
-    cores = os.cpu_count() or 2
-    return min(4, max(1, cores // 2)) if spec.scheme == "parquet" else 2
-
-
 def lock(connection: duckdb.DuckDBPyConnection) -> None:
     """Let SQL on this database read what is attached and allowed, and nothing else here."""
     for setting in (
@@ -86,7 +79,7 @@ class LocalSource:
         if self.query is not None:
             # Two queries would meet in one database, with each other's names and files.
             self.traits = replace(self.traits, local=False, fingerprints=None)
-        self._private = private_duckdb(threads=_threads(spec), megabytes=128)
+        self._private = private_duckdb(threads=2, megabytes=128)
         self._connections: list[duckdb.DuckDBPyConnection] = []
         try:
             self.relation = self.attach(self._private)
@@ -182,8 +175,8 @@ class LocalSource:
 
     def span(self, column: Column) -> tuple[int, int] | None:
         """Give min and max, which Parquet and DuckDB answer from their statistics."""
-        name = quote(column.name, "duckdb")
-        row = self._one(f"SELECT min({name}), max({name}) FROM {self.relation}")
+        value = self.wire(column)
+        row = self._one(f"SELECT min({value}), max({value}) FROM {self.relation}")
         return None if row is None or row[0] is None else (int(row[0]), int(row[1]))
 
     def is_unique(self, columns: Sequence[Column]) -> bool:
@@ -233,18 +226,21 @@ class LocalSource:
         if reading.ranges is not None:
             conditions.append(in_ranges(key, reading.ranges) or "false")
         sorts = reading.ordered and not self._lies_in_order(reading.key)
-        order = key if sorts else None
+        order = self.wire(reading.key) if sorts and reading.key else None
         return select(columns, relation, where=conditions, order_by=order, dialect="duckdb")
 
     def read(self, reading: Reading) -> pa.RecordBatchReader:
         """Stream a reading."""
-        cursor = self.enter(self._private.cursor())
-        self._connections.append(cursor)
         try:
+            cursor = self.enter(self._database(reading).cursor())
+            self._connections.append(cursor)
             rows = cursor.execute(self.sql(reading))
             return guarded(rows.to_arrow_reader(batch_rows(len(reading.outputs))), self.error)
         except duckdb.Error as error:
             raise self.error(error) from None
+
+    def _database(self, reading: Reading) -> duckdb.DuckDBPyConnection:  # noqa: ARG002 files have two
+        return self._private
 
     # Ending --------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Parquet files in the order of their key are read side by side, and only those."""
+"""Files in the order of a key of whole numbers are read side by side, and only those."""
 
 from __future__ import annotations
 
@@ -102,3 +102,80 @@ def test_rows_out_of_order_end_the_diff(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(files.FileSource, "_lies_in_order", lambda *_: True)
     with pytest.raises(RunFailed, match="not in the order of the key"), compare(left, right):
         pass
+
+
+# CSV -------------------------------------------------------------------------------------
+
+TEXTS = {
+    "ordered": ([str(k) for k in IN_ORDER], "stream"),
+    "negative first": ([str(k - 2500) for k in IN_ORDER], "stream"),
+    "the widest": ([*map(str, IN_ORDER), "9223372036854775807"], "stream"),
+    "too wide": ([*map(str, IN_ORDER), "9223372036854775808"], "join"),
+    "shuffled": ([str(k) for k in shuffled(IN_ORDER, within=ROWS)], "join"),
+    "in the order of text": (sorted(map(str, IN_ORDER)), "join"),
+    "a zero in front": ([*map(str, IN_ORDER), "05001"], "join"),
+    "a plus": ([*map(str, IN_ORDER), "+5001"], "join"),
+    "minus zero": (["-0", *map(str, IN_ORDER[1:])], "join"),
+    "a space": ([*map(str, IN_ORDER), "5001 "], "join"),
+    "a point": ([*map(str, IN_ORDER), "5001.0"], "join"),
+    "words": ([f"k{k:05}" for k in IN_ORDER], "join"),
+    "a null": ([*map(str, IN_ORDER), ""], "stream"),
+    "doubled": ([*map(str, IN_ORDER), str(ROWS - 1)], "stream"),
+}
+
+
+def write_csv(path: Path, keys: list[str], *, marked: int = -1) -> str:
+    """Write a CSV of `keys`, as they are; the row at `marked` has another value."""
+    lines = [f"{k},{'marked' if n == marked else f'value {k}'}" for n, k in enumerate(keys)]
+    path.write_text("\n".join(["id,v", *lines, ""]), encoding="utf-8")
+    return str(path)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_csv(tmp_path: Path, name: str) -> None:
+    keys, strategy = TEXTS[name]
+    left = write_csv(tmp_path / "left.csv", keys)
+    other = write_csv(
+        tmp_path / "other.csv",
+        [k for n, k in enumerate(keys) if n != 7],
+        marked=keys.index(keys[3000]),
+    )
+    with compare(left, left, key="id") as found:
+        assert found.report.plan.strategy == strategy, found.report.plan.reasons
+        assert found.report.verdict == "identical"
+        assert found.report.rows.matched == len(keys)
+    with compare(left, other, key="id") as found:
+        rows = found.report.rows
+        assert (rows.changed, rows.only_left, rows.only_right) == (1, 1, 0)
+        assert found.report.keys.nulls == (keys.count(""), keys.count(""))
+        assert found.report.keys.dupes == ((2, 2) if name == "doubled" else (0, 0))
+
+
+@pytest.mark.parametrize("order", ["ordered", "shuffled"])
+def test_csv_beside_numbers(tmp_path: Path, order: str) -> None:
+    keys = IN_ORDER if order == "ordered" else shuffled(IN_ORDER, within=ROWS)
+    left = write_csv(tmp_path / "left.csv", [str(k) for k in IN_ORDER], marked=17)
+    right = write(tmp_path / "right.parquet", keys)
+    for sides in ((left, right), (right, left)):
+        with compare(*sides, key="id") as found:
+            assert found.report.plan.strategy == ("stream" if order == "ordered" else "join")
+            assert found.report.rows.changed == 1
+            assert [str(row.key["id"]) for row in found] == ["17"]
+
+
+def test_a_rule_of_the_key_keeps_it_text(tmp_path: Path) -> None:
+    left = write_csv(tmp_path / "left.csv", [str(k) for k in IN_ORDER])
+    right = write_csv(tmp_path / "right.csv", [f"{k} " for k in IN_ORDER])
+    with compare(left, right, key="id", rules={"id": ["trim"]}) as found:
+        assert found.report.plan.strategy == "join"
+        assert found.report.rows.only_left == 0
+
+
+@pytest.mark.parametrize("rows", [(0, 0), (0, 3), (3, 0)])
+def test_a_csv_without_rows(tmp_path: Path, rows: tuple[int, int]) -> None:
+    sides = [
+        write_csv(tmp_path / f"{n}.csv", [str(k) for k in IN_ORDER[:count]])
+        for n, count in enumerate(rows)
+    ]
+    with compare(*sides, key="id") as found:
+        assert (found.report.rows.only_left, found.report.rows.only_right) == rows
