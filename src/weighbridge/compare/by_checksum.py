@@ -38,8 +38,11 @@ if TYPE_CHECKING:
 
 # Rows that are read back in one go.
 PORTION = 300_000
-# The same, where rows are read in this process.
-LOCAL_PORTION = 200_000
+# Values that are read in one go where files are read in this process: fewer rows if they are wide.
+LOCAL_VALUES = 1_400_000
+# Bytes more for the scratch database where it reads the files itself: each of its threads takes
+# a group of rows of a wide Parquet file apart.
+READING = 64 * 2**20
 # Beyond this share of differing buckets, reading everything once is cheaper.
 TOO_MANY = 0.4
 # Tables below this are not worth a sample first.
@@ -215,6 +218,8 @@ class LocalSides:
         self.run = task.workspace.connection.execute
         for side in (0, 1):
             self._view(side)
+        room = (task.options.memory + READING) // 2**20
+        self.run(f"SET memory_limit = '{room}MB'")
         lock(task.workspace.connection)
 
     def _view(self, side: int) -> None:
@@ -341,7 +346,8 @@ class LocalSides:
         """Cut the differing buckets into key ranges that fit in memory, as conditions."""
         shift = self.grouping.shift or 0
         bad = self.run("SELECT bucket, n FROM bad ORDER BY 1").fetchall()
-        for buckets, _ in in_portions(bad, LOCAL_PORTION):
+        width = len(self.task.outputs(0))
+        for buckets, _ in in_portions(bad, LOCAL_VALUES // width):
             # Files that are in the order of the key are read only where the range lies.
             low, high = buckets[0] << shift, ((buckets[-1] + 1) << shift) - 1
             yield f"k0 BETWEEN {low} AND {high}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 from weighbridge.compare.buckets import sample_ranges
 from weighbridge.compare.by_checksum import LocalSides
 from weighbridge.compare.match import outputs
-from weighbridge.compare.staging import PART_ROWS, compare_tables
+from weighbridge.compare.staging import compare_tables, parts_of
 from weighbridge.compare.task import Task
 from weighbridge.connectors.base import Joined, Joins, Reading
 
@@ -49,7 +49,7 @@ def _at_hand(sides: LocalSides, side: int) -> str:
     """Name what can be read several times: text is parsed once and written down."""
     task = sides.task
     task.check()
-    if task.sources[side].traits.cheap_rescan and _rows(task, side) <= PART_ROWS:
+    if task.sources[side].traits.cheap_rescan and parts_of(task, _rows(task, side)) <= 1:
         return f"side_{side}"
     sides.run(f"CREATE OR REPLACE TABLE staged_{side} AS SELECT * FROM side_{side}")
     return f"staged_{side}"

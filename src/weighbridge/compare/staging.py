@@ -5,8 +5,13 @@ from __future__ import annotations
 from weighbridge.compare.task import Task
 from weighbridge.connectors.base import Reading
 
-# Rows of one side that are matched in one go.
-PART_ROWS = 1_000_000
+# Values of one side that are matched in one go: fewer rows if they are wide.
+PART_VALUES = 4_000_000
+
+
+def parts_of(task: Task, rows: int) -> int:
+    """Say in how many parts so many rows of one side fit in memory."""
+    return -(-rows * len(task.outputs(0)) // PART_VALUES)
 
 
 def stage_rows(task: Task, side: int, reading: Reading, table: str, *, only: str = "") -> int:
@@ -45,7 +50,7 @@ def match_in_parts(
 ) -> None:
     """Match two tables of any size, in parts that fit in memory, cut by a hash of the key."""
     rows = max(task.workspace.scalar(f"SELECT count(*) FROM {t}") for t in tables)
-    parts = -(-rows // PART_ROWS)
+    parts = parts_of(task, rows)
     if parts <= 1:
         task.matcher.match(*tables, unique=unique, null_keys=null_keys)
         return

@@ -18,7 +18,7 @@ import pytest
 
 from tests.unit.compare.oracle import Row, Truth, plain, weigh
 from tests.unit.compare.tables import KINDS, Tables
-from weighbridge.compare import buckets, by_checksum
+from weighbridge.compare import buckets, by_checksum, staging
 from weighbridge.compare.result import RowDiff
 from weighbridge.connectors import files, local, transport
 from weighbridge.library import Comparison, compare
@@ -27,11 +27,11 @@ from weighbridge.library import Comparison, compare
 TUNINGS: dict[str, dict[str, float]] = {
     "usual": {},
     "tiny": {"rows": 1, "portion": 1, "batch": 1, "bitmap": 0},
-    "small": {"rows": 2, "portion": 5, "batch": 3, "bitmap": 1},
+    "small": {"rows": 2, "portion": 5, "batch": 3, "bitmap": 1, "parts": 60},
     "primes": {"rows": 7, "portion": 23, "batch": 13, "bitmap": 3},
     "eager": {"rows": 4, "portion": 3, "batch": 31, "too_many": 0.05, "sampling": 1},
     "patient": {"rows": 16, "portion": 10**9, "batch": 64, "too_many": 2.0, "sampling": 1},
-    "many": {"rows": 16, "portion": 100, "batch": 500, "bitmap": 4},
+    "many": {"rows": 16, "portion": 100, "batch": 500, "bitmap": 4, "parts": 200},
     "wide": {"rows": 10**6, "portion": 1, "batch": 2},
 }
 
@@ -43,7 +43,8 @@ def tuned(name: str) -> Iterator[None]:
     places = {
         "rows": [(buckets, "ROWS_PER_BUCKET")],
         "bitmap": [(buckets, "BITMAP_SHIFT")],
-        "portion": [(by_checksum, "PORTION")],
+        "portion": [(by_checksum, "PORTION"), (by_checksum, "LOCAL_VALUES")],
+        "parts": [(staging, "PART_VALUES")],
         "too_many": [(by_checksum, "TOO_MANY")],
         "sampling": [(by_checksum, "WORTH_SAMPLING")],
         "batch": [(transport, "BATCH_ROWS")],
