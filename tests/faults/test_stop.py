@@ -77,8 +77,8 @@ def test_signal_leaves_no_query(
     wait_until_busy(urls[slow], "slow")
     err, seconds = _interrupt(process, number)
     assert process.returncode == code, err
-    # On a machine whose cores are all taken the watch may have to end the process, after 5 s.
-    assert seconds < 7
+    assert seconds < 5
+    assert "did not end" not in err
     assert "Traceback" not in err
     for url in urls:
         assert_quiet(url)
@@ -91,7 +91,7 @@ def test_signal_while_two_postgres_hash(urls: tuple[str, str], tmp_path: Path) -
     wait_until_busy(urls[0], "sum(")
     err, seconds = _interrupt(process, signal.SIGINT)
     assert process.returncode == 130, err
-    assert seconds < 7
+    assert seconds < 5
     assert_quiet(urls[0])
 
 
