@@ -168,31 +168,39 @@ def _run(
         opened.extend(pair)
         return pair
 
-    alarm = _alarm(options, stop)
+    done, late = threading.Event(), threading.Event()
+    alarm = _alarm(options, stop, done, late)
     try:
         sources = reopen()
         outcome = compare_sources(sources, options, stop=stop, progress=progress, reopen=reopen)
     except BaseException as error:
         for source in opened:
             source.close()
-        if alarm is not None and alarm.finished.is_set() and stop.is_set:
+        if late.is_set():
             raise OverBudget(
                 f"The diff took longer than {options.budget.seconds:g} s.",
                 next_step="Raise --timeout, or narrow the diff with --where.",
             ) from error
         raise
     finally:
-        if alarm is not None:
-            alarm.cancel()
+        done.set()
+        alarm.cancel()
     return Comparison(outcome, sources)
 
 
-def _alarm(options: Options, stop: Stop) -> threading.Timer | None:
-    if options.budget.seconds is None:
-        return None
-    timer = threading.Timer(options.budget.seconds, stop.set)
+def _alarm(
+    options: Options, stop: Stop, done: threading.Event, late: threading.Event
+) -> threading.Timer:
+    """Start the clock of --timeout, if there is one; `late` tells that it has run out."""
+
+    def ring() -> None:
+        late.set()
+        stop.insist(done)
+
+    timer = threading.Timer(options.budget.seconds or 0, ring)
     timer.daemon = True
-    timer.start()
+    if options.budget.seconds is not None:
+        timer.start()
     return timer
 
 

@@ -85,6 +85,19 @@ def test_signal_leaves_no_query(
     assert os.listdir(tmp_path) == []  # noqa: PTH208 names only
 
 
+@pytest.mark.parametrize("seconds", [0.4, 0.6, 0.8, 1.0, 1.2, 1.5])
+def test_signal_at_any_moment(urls: tuple[str, str], seconds: float, tmp_path: Path) -> None:
+    """A query that begins just after the others were cancelled is cancelled, too."""
+    process = start(f"{urls[0]}#slow", f"{urls[1]}#slow", "-k", "id", tmpdir=tmp_path)
+    time.sleep(seconds)
+    err, taken = _interrupt(process, signal.SIGINT)
+    assert process.returncode in {130, -signal.SIGINT}, err  # before Python heard signals
+    assert taken < 5
+    assert "did not end" not in err
+    for url in urls:
+        assert_quiet(url)
+
+
 def test_signal_while_two_postgres_hash(urls: tuple[str, str], tmp_path: Path) -> None:
     words = (f"{urls[0]}#slow", f"{urls[0]}#slow", "-k", "id")
     process = start(*words, "--strategy", "checksum", tmpdir=tmp_path)

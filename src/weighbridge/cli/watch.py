@@ -102,7 +102,7 @@ def _wind_down(
     line.clear()
     around.say("weighbridge: stopping, and cancelling what runs on the servers …")
     # Cancelling asks the servers, which may be slow to answer: not in the thread that counts time.
-    threading.Thread(target=stop.set, name="weighbridge-stop", daemon=True).start()
+    threading.Thread(target=stop.insist, args=(done,), name="weighbridge-stop", daemon=True).start()
     until = around.clock() + GRACE
     while not done.wait(_POLL):
         if around.clock() >= until:

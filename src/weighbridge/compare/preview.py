@@ -1,4 +1,4 @@
-"""What a comparison would do: the plan, the SQL of both sides and the cost; reads no row."""
+"""What a comparison would do: the plan, the SQL of both sides, the cost; asks servers no row."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Strategy = Literal["auto", "checksum", "stream", "join"]
+# Short beside the seconds that a person gives an end, long beside what asking a server costs.
+_INSIST_SECONDS = 0.5
 StrPair = tuple[str | None, str | None]
 
 
@@ -92,8 +94,8 @@ class Progress:
 class Stop:
     """A switch that ends a comparison from another thread or a signal handler.
 
-    `set()` may be called more than once. Work in progress registers what must be
-    cancelled (a server's query, a local one) by `on_set`.
+    Work in progress registers what must be cancelled (a server's query, a local one) by `on_set`.
+    A query that begins just after it was cancelled is missed: who waits for the end, insists.
     """
 
     def __init__(self) -> None:
@@ -115,12 +117,18 @@ class Stop:
             action()
 
     def set(self) -> None:
-        """Flip the switch and cancel what is running."""
+        """Flip the switch and cancel what is running; each further call cancels again."""
         with self._lock:
-            actions = [] if self._event.is_set() else list(self._actions)
+            actions = list(self._actions)
             self._event.set()
         for action in actions:
             action()
+
+    def insist(self, done: threading.Event) -> None:
+        """Set, and set again every half second until the work says that it is done."""
+        self.set()
+        while not done.wait(_INSIST_SECONDS):
+            self.set()
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -273,10 +273,10 @@ def _differing_rows(
         alone = [t.filter(pa.array(~f)) for t, f in zip(tables, found, strict=True)]
     differs = _differs(task, aligned)
     number = pc.sum(differs).as_py() or 0
-    if any(p.assumed for p in task.values) and number:
-        _count_equal(task, aligned[0].filter(pc.invert(differs)), aligned[0].num_rows - number)
-    else:
-        _count_equal(task, aligned[0], aligned[0].num_rows - number)
+    equal = aligned[0]
+    if number and any(p.assumed for p in task.values):
+        equal = equal.filter(pc.invert(differs))
+    _count_equal(task, equal, aligned[0].num_rows - number)
     if not number and not alone[0].num_rows and not alone[1].num_rows:
         return None
     pairs = [_here(side.filter(differs)) for side in aligned]

@@ -159,8 +159,10 @@ class FileSource(LocalSource):
         number = f"try_cast({column} AS BIGINT)"
         if self._spec.scheme == "csv":
             number = f"CASE WHEN CAST({number} AS VARCHAR) = {column} THEN {number} END"
+        cursor = self._in_line().cursor()
+        # A long file is looked at for long: whoever cancels must reach this too.
+        self._connections.append(cursor)
         try:
-            cursor = self._in_line().cursor()
             reader = cursor.execute(
                 f"SELECT {number} FROM {self.relation} WHERE {column} IS NOT NULL"
             ).to_arrow_reader(LOOK_ROWS)
@@ -172,9 +174,11 @@ class FileSource(LocalSource):
                 if len(keys) and (keys[0] < last or not np.all(keys[1:] >= keys[:-1])):
                     return False
                 last = int(keys[-1]) if len(keys) else last
-            cursor.close()
         except duckdb.Error as error:
             raise self.error(error) from None
+        finally:
+            self._connections.remove(cursor)
+            cursor.close()
         return True
 
     def _database(self, reading: Reading) -> duckdb.DuckDBPyConnection:

@@ -329,9 +329,11 @@ class MySQLSource:
                 batch_size=batch_rows(len(reading.outputs)),
                 session=SESSION if self._snapshot else SESSION[:-1],
             )
+            # Whoever cancels must reach it while it still waits for the server's first word.
+            self._children.append(child)
+            schema = child.open()
         except RuntimeError as error:
             raise self._error(error) from None
-        self._children.append(child)
         local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
         outputs = [
@@ -343,7 +345,7 @@ class MySQLSource:
             )
             for o in reading.outputs
         ]
-        return finished(local, child, child.schema, outputs, translate=self._error)
+        return finished(local, child, schema, outputs, translate=self._error)
 
     # Ending --------------------------------------------------------------------------------
 

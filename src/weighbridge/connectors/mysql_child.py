@@ -31,7 +31,7 @@ _NO_ROOM = 2
 
 
 class Child:
-    """One SELECT under way in a process of its own; iterate it for the batches.
+    """One SELECT under way in a process of its own; open it, then iterate it for the batches.
 
     Raises RuntimeError with the driver's words, or SpillFull.
     """
@@ -46,17 +46,20 @@ class Child:
             stderr=subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
         )
-        request = {"url": url, "sql": sql, "batch_size": batch_size, "session": list(session)}
+        self._request = {"url": url, "sql": sql, "batch_size": batch_size, "session": list(session)}
         self._words: list[bytes] = []
         self._listener = threading.Thread(target=self._listen, name="stderr", daemon=True)
         self._listener.start()
+
+    def open(self) -> pa.Schema:
+        """Tell the process what to read, and wait for the columns."""
         out, into = self._process.stdout, self._process.stdin
         assert out is not None  # noqa: S101 they were asked for
         assert into is not None  # noqa: S101
         with contextlib.suppress(OSError, AttributeError):  # not Linux
             fcntl.fcntl(out, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         try:
-            into.write(json.dumps(request).encode() + b"\n")
+            into.write(json.dumps(self._request).encode() + b"\n")
             into.flush()
             self._reader = pa.ipc.open_stream(out)
         except (OSError, pa.ArrowException):
@@ -65,7 +68,7 @@ class Child:
             finally:
                 self.close()
             raise RuntimeError(self._last_words()) from None
-        self.schema: pa.Schema = self._reader.schema
+        return self._reader.schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         try:
