@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -229,7 +230,8 @@ def _kill_postmaster(url: str) -> None:
     ]
     assert len(mine) == 1
     for number in (*mine, *_children(mine[0])):
-        os.kill(number, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # a backend that saw its postmaster go
+            os.kill(number, signal.SIGKILL)
 
 
 def _children(pid: int) -> list[int]:

@@ -61,8 +61,9 @@ class Software:
 def mariadb_server(*, settings: Mapping[str, str] | None = None) -> Generator[str]:
     """Yield the URL of an all-powerful user's database on a new server; `settings` are its options."""
     software = find_software() or get_software()
-    environment = {**os.environ, **software.environment}
     with server_folder() as folder:
+        # A server that starts clears its temporary tables out of a shared folder: others' too.
+        environment = {**os.environ, **software.environment, "TMPDIR": str(folder)}
         data = folder / "data"
         run_to_end(
             str(software.install),
