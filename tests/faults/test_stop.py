@@ -135,6 +135,22 @@ def _alive(pid: int) -> bool:
     return bool(status) and b"State:\tZ" not in status
 
 
+@pytest.mark.parametrize("bad", [0, 1])
+def test_failure_of_one_side_ends_the_other(urls: tuple[str, str], bad: int) -> None:
+    """The other side's query may run for ever, or be just about to begin."""
+    run_sql(
+        urls[0],
+        "create or replace view fails as"
+        " select i as id, (1 / (i - 1))::text as v from generate_series(1, 9) i",
+    )
+    sides = [f"{urls[0]}#fails", f"{urls[1]}#slow"]
+    ran = diff(*(sides if bad == 0 else sides[::-1]), "-k", "id")
+    ran.is_error("query_failed", 4, "division by zero")
+    assert ran.seconds < 10
+    for url in urls:
+        assert_quiet(url)
+
+
 @pytest.mark.parametrize("slow", [0, 1])
 def test_timeout(urls: tuple[str, str], slow: int) -> None:
     names = ["slow" if side == slow else "t" for side in (0, 1)]

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from weighbridge.errors import Cancelled
+
 Strategy = Literal["auto", "checksum", "stream", "join"]
 # Short beside the seconds that a person gives an end, long beside what asking a server costs.
-_INSIST_SECONDS = 0.5
+INSIST_SECONDS = 0.5
 StrPair = tuple[str | None, str | None]
 
 
@@ -108,6 +110,11 @@ class Stop:
         """Tell whether the work should end."""
         return self._event.is_set()
 
+    def check(self) -> None:
+        """Raise Cancelled if the switch is set."""
+        if self._event.is_set():
+            raise Cancelled("The diff was cancelled.", next_step="Run it again when you like.")
+
     def on_set(self, action: Callable[[], None]) -> None:
         """Call `action` when the switch is set; at once where it already is."""
         with self._lock:
@@ -127,7 +134,7 @@ class Stop:
     def insist(self, done: threading.Event) -> None:
         """Set, and set again every half second until the work says that it is done."""
         self.set()
-        while not done.wait(_INSIST_SECONDS):
+        while not done.wait(INSIST_SECONDS):
             self.set()
 
 

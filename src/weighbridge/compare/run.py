@@ -52,8 +52,10 @@ def compare_sources(
     started = time.monotonic()
     for source in sources:
         stop.on_set(source.cancel)
+    stop.check()
     shapes = (sources[0].shape(), sources[1].shape())
     plan = make_plan(sources, shapes, options)
+    stop.check()
     within_budget(sources, options)
     workspace = Workspace(plan.keys, plan.values, natives_of(sources, plan), memory=options.memory)
     try:

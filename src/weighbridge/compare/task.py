@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from weighbridge.compare.match import Matcher, Tally, outputs
-from weighbridge.compare.request import Options, Progress, ProgressCallback, Stop
+from weighbridge.compare.request import (
+    INSIST_SECONDS,
+    Options,
+    Progress,
+    ProgressCallback,
+    Stop,
+)
 from weighbridge.connectors.base import Output, Reading
-from weighbridge.errors import Cancelled, OverBudget
+from weighbridge.errors import OverBudget
 
 if TYPE_CHECKING:
     from weighbridge.compare.normalise import ColumnPair
@@ -61,8 +67,7 @@ class Task:
 
     def check(self) -> None:
         """End here if someone said stop, or the budget is spent."""
-        if self.stop.is_set:
-            raise Cancelled("The diff was cancelled.", next_step="Run it again when you like.")
+        self.stop.check()
         budget = self.options.budget
         if budget.max_bytes is not None and self.nbytes > budget.max_bytes:
             raise OverBudget(
@@ -97,11 +102,13 @@ class Task:
         """Do the same work for both sides at once; the first error ends both."""
         with ThreadPoolExecutor(2, thread_name_prefix="side") as pool:
             futures = [pool.submit(work, side) for side in (0, 1)]
-            for future in futures:
-                try:
-                    future.result()
-                except BaseException:
-                    for source in self.sources:
-                        source.cancel()
-                    raise
+            ended, others = wait(futures, return_when=FIRST_EXCEPTION)
+            failed = next((f for f in futures if f in ended and f.exception()), None)
+            while failed and others:
+                # Again and again: the other side may just have been about to begin a query.
+                for source in self.sources:
+                    source.cancel()
+                others = wait(others, timeout=INSIST_SECONDS).not_done
+            if failed:
+                failed.result()
             return futures[0].result(), futures[1].result()
