@@ -7,6 +7,7 @@ change nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import duckdb
 
 from weighbridge.compare.result import Kind, Rows
+from weighbridge.connectors.sql import literal
 
 SAMPLE = 1_000
 """Rows looked at per column and per kind: a share of 50 % is seen there to within 4 points."""
@@ -25,6 +27,7 @@ NEAR = 0.8
 UNFIT = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError)
 
 _HASHES = 2**64
+_PLACE = re.compile(r"\{p(\d+)\}")
 
 
 @dataclass(frozen=True)
@@ -165,10 +168,15 @@ def tally(
     values: dict[str, str] = {}
     counted: list[str] = []
     for n, condition in enumerate(conditions):
-        sql = condition.sql
-        for m, value in enumerate(condition.values):
-            sql = sql.replace(f"{{p{m}}}", f"$c{n}_{m}")
-            values[f"c{n}_{m}"] = value
+        # The driver looks for pandas at each value that is bound: three times the whole count.
+        # SQL's text ends at a NUL, so a value with one is bound all the same.
+        bound = {m: f"c{n}_{m}" for m, value in enumerate(condition.values) if "\0" in value}
+        values |= {place: condition.values[m] for m, place in bound.items()}
+        written = [
+            f"${bound[m]}" if m in bound else literal(v) for m, v in enumerate(condition.values)
+        ]
+        # In one pass: a value may hold what looks like a place.
+        sql = _PLACE.sub(lambda found, w=written: w[int(found[1])], condition.sql)
         counted.append(f"count_if(CASE WHEN {condition.guard} THEN TRY(({sql})) END)")
     try:
         row = con.execute(f"SELECT {', '.join(counted)} FROM {source}", values).fetchone()
