@@ -19,7 +19,7 @@ test: .venv/.ready ## every test, on real servers that the tests start themselve
 	@$(PY) -m tests.servers && $(PY) -m pytest -n 2 tests
 
 check: .venv/.ready ## format, lint, types, import rule, unit tests: under a minute
-	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/basedpyright && .venv/bin/lint-imports && $(PY) -m pytest tests/unit $(wildcard tests/docs) -m "not server" -n 2 -q
+	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/basedpyright && .venv/bin/lint-imports && $(PY) -m pytest tests/unit $(wildcard tests/docs) -m "not server and not long" -n 2 -q
 
 bench: .venv/.ready ## this and its peers, side by side: writes bench/RESULTS.md (long)
 	@$(PY) bench/run.py

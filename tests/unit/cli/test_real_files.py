@@ -15,6 +15,8 @@ import duckdb
 import pyarrow.parquet
 import pytest
 
+pytestmark = pytest.mark.long
+
 ROWS = 3000
 CHANGED = {10, 20, 2999}
 LOST = {5}

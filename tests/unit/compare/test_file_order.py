@@ -14,6 +14,8 @@ from weighbridge.connectors import files
 from weighbridge.errors import RunFailed
 from weighbridge.library import compare
 
+pytestmark = pytest.mark.long
+
 ROWS = 5_000
 GROUP = 500
 

@@ -12,6 +12,8 @@ from tests.unit.compare.agree import agree, as_parquet, tuned
 from tests.unit.compare.oracle import Row
 from tests.unit.compare.tables import Tables
 
+pytestmark = pytest.mark.long
+
 HALVES = (UUID(int=(1 << 127) + (5 << 64) + 9), UUID(int=((1 << 127) ^ (9 << 64)) + 5))
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 

@@ -29,6 +29,8 @@ from weighbridge.compare.request import SampleWish
 from weighbridge.compare.result import Keys, Rows
 from weighbridge.library import compare
 
+pytestmark = pytest.mark.long
+
 # `make check` has a minute for everything; the profile `full` has none.
 FULL = os.environ.get("HYPOTHESIS_PROFILE") == "full"
 SLOW = [HealthCheck.too_slow]

@@ -7,6 +7,8 @@ import pytest
 
 from weighbridge.library import compare
 
+pytestmark = pytest.mark.long
+
 ROWS, COLUMNS = 150_000, 30
 
 
