@@ -16,7 +16,8 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 ├── RunFailed               the work was begun and could not be finished  exit 4
 │   ├── Unreadable          a side is not readable as what it claims to be
 │   ├── QueryFailed         a system refused or failed a query
-│   └── SpillFull           no room for temporary files
+│   ├── SpillFull           no room for temporary files
+│   └── StoreFailed         our own database or key ring cannot be used
 └── Stopped                 ended before the verdict, on purpose          exit 5
     ├── OverBudget          more rows, bytes or time than was allowed
     └── Cancelled           a person or a program said stop
@@ -47,6 +48,7 @@ __all__ = [
     "RequestError",
     "RunFailed",
     "SpillFull",
+    "StoreFailed",
     "Stopped",
     "Unreadable",
     "WeighbridgeError",
@@ -188,6 +190,12 @@ class SpillFull(RunFailed):
     code = "spill_full"
     blame = "us"
     retry = True
+
+
+class StoreFailed(RunFailed):
+    """Our own database or key ring cannot be used."""
+
+    code = "store_failed"
 
 
 class Stopped(WeighbridgeError):

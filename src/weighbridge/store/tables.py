@@ -1,0 +1,177 @@
+"""What our database holds. The shapes are made by `migrations`; a test holds the two equal.
+
+Every table that a key can see has `environment`: a key of `staging` sees nothing of
+`production`. Row-level security holds that too (`database.seen_by`), as a second wall.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+SCHEMA = "weighbridge"
+ENVIRONMENTS = ("production", "staging")
+# How a diff goes: waiting → processing → done | failed | cancelled.
+STATES = ("waiting", "processing", "done", "failed", "cancelled")
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    },
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True), primary_key=True)
+
+
+def _environment() -> tuple[Column[str], CheckConstraint]:
+    listed = ", ".join(f"'{e}'" for e in ENVIRONMENTS)
+    return (
+        Column("environment", Text, nullable=False),
+        CheckConstraint(f"environment in ({listed})", name="environment"),
+    )
+
+
+def _moment(name: str, *, now: bool = False) -> Column[object]:
+    default = text("clock_timestamp()") if now else None
+    return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
+
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    _id(),
+    *_environment(),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    _moment("created_at", now=True),
+    _moment("expires_at"),
+    _moment("last_used_at"),
+    _moment("revoked_at"),
+)
+
+connections = Table(
+    "connections",
+    metadata,
+    _id(),
+    *_environment(),
+    Column("name", Text, nullable=False),
+    Column("vendor", Text, nullable=False),
+    # What is no secret; the secret is sealed for `connections/<id>/secret`.
+    Column("options", JSONB, nullable=False),
+    Column("secret", LargeBinary),
+    Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("created_by", ForeignKey("api_keys.id"), nullable=False),
+    _moment("created_at", now=True),
+    _moment("deleted_at"),
+    Index("uq_connections_name", "environment", "name", unique=True,
+          postgresql_where=text("deleted_at is null")),
+)  # fmt: skip
+
+datadiffs = Table(
+    "datadiffs",
+    metadata,
+    _id(),
+    *_environment(),
+    Column("request", JSONB, nullable=False),
+    Column("status", Text, nullable=False, server_default="waiting"),
+    # Who works on it: only the holder of this number may write its outcome.
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    # The attempt whose rows are to be read; null until the whole outcome is there.
+    Column("outcome_attempt", Integer),
+    Column("report", JSONB),
+    Column("error", JSONB),
+    Column("progress", JSONB),
+    Column("archived", Boolean, nullable=False, server_default="false"),
+    Column("created_by", ForeignKey("api_keys.id"), nullable=False),
+    _moment("created_at", now=True),
+    _moment("updated_at", now=True),
+    _moment("started_at"),
+    _moment("finished_at"),
+    _moment("cancel_wished_at"),
+    CheckConstraint(f"status in ({', '.join(repr(s) for s in STATES)})", name="status"),
+    CheckConstraint("(status = 'done') = (outcome_attempt is not null)", name="outcome"),
+)
+
+datadiff_rows = Table(
+    "datadiff_rows",
+    metadata,
+    Column("datadiff_id", ForeignKey("datadiffs.id", ondelete="cascade"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("n", BigInteger, primary_key=True),
+    *_environment(),
+    Column("kind", Text, nullable=False),
+    Column("key", JSONB, nullable=False),
+    Column("left", JSONB),
+    Column("right", JSONB),
+    Column("changed", ARRAY(Text), nullable=False),
+)
+
+# Short work whose answer a client fetches later: tests of connections, columns of tables.
+errands = Table(
+    "errands",
+    metadata,
+    _id(),
+    *_environment(),
+    Column("kind", Text, nullable=False),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False),
+    Column("request", JSONB, nullable=False),
+    Column("status", Text, nullable=False, server_default="waiting"),
+    Column("answer", JSONB),
+    Column("created_by", ForeignKey("api_keys.id"), nullable=False),
+    _moment("created_at", now=True),
+    _moment("finished_at"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("key_id", ForeignKey("api_keys.id"), primary_key=True),
+    Column("given", Text, primary_key=True),
+    *_environment(),
+    # A second request under the same key must be the same request.
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", Integer),
+    Column("answer", JSONB),
+    _moment("created_at", now=True),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    *_environment(),
+    _moment("at", now=True),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("object", Text, nullable=False),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    Column("previous_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("hash"),
+)
