@@ -5,6 +5,9 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   ├── BadArgument         an option or a side that cannot be understood
 │   ├── NoSuchTable         no table, view or file of that name (near names are given)
 │   ├── NoSuchColumn        no column of that name (near names are given)
+│   ├── NoSuchConnection    no stored connection of that number
+│   ├── NoSuchDiff          no stored diff of that number
+│   ├── NotNow              what is asked for does not fit the present state
 │   ├── NoKey               no key was given and none could be found
 │   ├── NotComparable       the sides have nothing that could be compared
 │   ├── BadQuery            user SQL that is not one read-only query
@@ -41,15 +44,18 @@ __all__ = [
     "MissingExtra",
     "NoKey",
     "NoSuchColumn",
+    "NoSuchConnection",
+    "NoSuchDiff",
     "NoSuchTable",
     "NotComparable",
+    "NotNow",
     "OverBudget",
     "QueryFailed",
     "RequestError",
     "RunFailed",
     "SpillFull",
-    "StoreFailed",
     "Stopped",
+    "StoreFailed",
     "Unreadable",
     "WeighbridgeError",
 ]
@@ -110,6 +116,24 @@ class NoSuchColumn(RequestError):
     """No column of that name."""
 
     code = "no_such_column"
+
+
+class NoSuchConnection(RequestError):
+    """No stored connection of that number, or none that may be seen."""
+
+    code = "no_such_connection"
+
+
+class NoSuchDiff(RequestError):
+    """No stored diff of that number, or none that may be seen."""
+
+    code = "no_such_diff"
+
+
+class NotNow(RequestError):
+    """What is asked for does not fit the present state."""
+
+    code = "not_now"
 
 
 class NoKey(RequestError):

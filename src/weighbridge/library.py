@@ -122,7 +122,7 @@ def compare(
     """
     wishes = {name: value for name, value in locals().items() if name in _WISHES}
     options = _options(wishes)
-    return _run(
+    return compare_sides(
         _sides(left, right, (left_query, right_query), options, config=config),
         options,
         progress=progress or (lambda _: None),
@@ -153,7 +153,7 @@ def _options(wishes: Mapping[str, Any]) -> Options:
     return Options(**given)
 
 
-def _run(
+def compare_sides(
     specs: tuple[SideSpec, SideSpec],
     options: Options,
     *,
@@ -161,6 +161,7 @@ def _run(
     stop: Stop,
     policy: HostPolicy,
 ) -> Comparison:
+    """Compare two sides that are taken apart already; `compare` says the rest."""
     opened: list[Source] = []
 
     def reopen() -> tuple[Source, Source]:

@@ -13,12 +13,16 @@ from weighbridge.errors import StoreFailed
 # Whoever works for all: the worker, migrations, the commands of an operator.
 EVERYTHING = "*"
 # The queue's tables lie in our schema too: a database that is shared keeps its own clean.
-SESSION = "-c search_path=weighbridge -c timezone=UTC -c statement_timeout=15s -c lock_timeout=5s"
+SESSION = "-c search_path=weighbridge -c timezone=UTC"
+_IMPATIENT = " -c statement_timeout=15s -c lock_timeout=5s"
 _SEEN_BY = text("SELECT set_config('weighbridge.environment', :environment, true)")
 
 
-def open_database(url: str, *, size: int = 5) -> Engine:
-    """Make a pool of at most `size` connections; none is opened yet. Raises StoreFailed."""
+def open_database(url: str, *, size: int = 5, patient: bool = False) -> Engine:
+    """Make a pool of at most `size` connections; none is opened yet. Raises StoreFailed.
+
+    A `patient` one is for work that nobody waits for at the other end of a request.
+    """
     try:
         address = make_url(url).set(drivername="postgresql+psycopg")
     except ArgumentError:
@@ -36,7 +40,7 @@ def open_database(url: str, *, size: int = 5) -> Engine:
             "connect_timeout": 5,
             "tcp_user_timeout": 20_000,
             "keepalives_idle": 10,
-            "options": SESSION,
+            "options": SESSION + ("" if patient else _IMPATIENT),
         },
     )
 

@@ -1,0 +1,1 @@
+"""Datafold's words (contracts: datafold): datadiffs and data sources."""

@@ -1,0 +1,219 @@
+"""What travels: the bodies of requests and answers, named as Datafold names them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from weighbridge.catalog.data_sources import DataSource
+from weighbridge.datadiffs import Diff, DiffRequest
+from weighbridge.datadiffs.summary import summary_of
+
+_STATUS = {"waiting": "waiting", "processing": "running", "done": "success"}
+
+
+class ColumnTolerance(BaseModel):
+    """How far a column's numbers may be apart."""
+
+    column_name: str
+    tolerance_value: float = Field(ge=0)
+    tolerance_mode: Literal["absolute", "relative"] = "absolute"
+
+
+class NewDatadiff(BaseModel):
+    """What is to be compared, and how. Fields that are not known are echoed and change nothing."""
+
+    model_config = ConfigDict(extra="allow")
+
+    data_source1_id: int
+    data_source2_id: int
+    table1: list[str] | None = None
+    table2: list[str] | None = None
+    query1: str | None = None
+    query2: str | None = None
+    pk_columns: list[str] = Field(min_length=1)
+    include_columns: list[str] | None = None
+    exclude_columns: list[str] | None = None
+    filter1: str | None = None
+    filter2: str | None = None
+    time_column: str | None = None
+    time_aggregate: Literal["minute", "hour", "day", "week", "month", "year"] | None = None
+    time_interval_start: str | None = None
+    time_interval_end: str | None = None
+    time_travel_point1: int | str | None = None
+    time_travel_point2: int | str | None = None
+    materialize_dataset1: bool = False
+    materialize_dataset2: bool = False
+    materialization_destination_id: int | None = None
+    materialize_without_sampling: bool = False
+    sampling_tolerance: float | None = Field(None, ge=0, le=100)
+    sampling_confidence: float | None = Field(None, gt=0, lt=100)
+    sampling_threshold: int | None = Field(None, ge=0)
+    diff_tolerances_per_column: list[ColumnTolerance] | None = None
+    column_mapping: list[tuple[str, str]] | None = None
+
+    def as_request(self) -> DiffRequest:
+        """Say it in our words."""
+        return DiffRequest(
+            data_sources=(self.data_source1_id, self.data_source2_id),
+            tables=(tuple(self.table1 or ()), tuple(self.table2 or ())),
+            queries=(self.query1, self.query2),
+            filters=(self.filter1, self.filter2),
+            key=tuple(self.pk_columns),
+            include=tuple(self.include_columns or ()),
+            exclude=tuple(self.exclude_columns or ()),
+            rename=tuple(self.column_mapping or ()),
+            tolerances=tuple(
+                (t.column_name, t.tolerance_value, t.tolerance_mode)
+                for t in self.diff_tolerances_per_column or ()
+            ),
+            time_column=self.time_column,
+            time_interval=(self.time_interval_start, self.time_interval_end),
+            sampling=(self.sampling_tolerance, self.sampling_confidence, self.sampling_threshold),
+        )
+
+    def echo(self) -> dict[str, Any]:
+        """Give the request back as every answer repeats it: with defaults, lists never null."""
+        body = self.model_dump(mode="json")
+        for name in ("include_columns", "exclude_columns"):
+            body[name] = body[name] or []
+        return body
+
+
+def datadiff(diff: Diff) -> dict[str, Any]:
+    """Write the full resource of a diff."""
+    summary = summary_of(diff.report) if diff.report else None
+    return {
+        **diff.echo,
+        "id": diff.id,
+        "user_id": diff.created_by,
+        "kind": "in_db" if len(set(diff.request.data_sources)) == 1 else "cross_db",
+        "status": diff.status,
+        "done": diff.status in {"done", "failed", "cancelled"},
+        "result": _result(diff, summary),
+        "result_statuses": {},
+        "source": "api",
+        "tags": None,
+        "archived": diff.archived,
+        "created_at": _moment(diff.created_at),
+        "updated_at": _moment(diff.updated_at),
+        "finished_at": _moment(diff.finished_at),
+        "runtime": _runtime(diff),
+        "diff_stats": _stats(summary),
+        "diff_progress": _progress(diff),
+    }
+
+
+def summary_results(diff: Diff, *, dependencies: Any) -> dict[str, Any]:
+    """Write what clients poll for: running, waiting, success with the figures, or failed."""
+    if diff.report is not None and diff.status == "done":
+        figures = summary_of(diff.report)
+        return {
+            "status": "success",
+            "pks": figures["pks"],
+            "values": figures["values"],
+            "dependencies": dependencies,
+            "schema": figures["schema"],
+            "materialized_results": None,
+        }
+    if diff.status in _STATUS:
+        return {"status": _STATUS[diff.status]}
+    error = diff.error or {}
+    return {
+        "status": "failed",
+        "error": {
+            "error_type": error.get("code", diff.status),
+            "error_value": f"{error.get('message', 'It was cancelled.')}"
+            f" {error.get('next_step', '')}".strip(),
+        },
+    }
+
+
+def data_source(source: DataSource) -> dict[str, Any]:
+    """Write a connection without its secret."""
+    options = {**source.options, "password": "********" if source.has_secret else None}
+    return {
+        "id": source.id,
+        "name": source.name,
+        "type": source.vendor,
+        "options": options,
+        "is_paused": False,
+        "hidden": False,
+        "temp_schema": source.settings.get("temp_schema"),
+        "float_tolerance": source.settings.get("float_tolerance", 0.0),
+        "disable_schema_indexing": source.settings.get("disable_schema_indexing", False),
+        "disable_profiling": source.settings.get("disable_profiling", False),
+        "created_at": _moment(source.created_at),
+    }
+
+
+class NewDataSource(BaseModel):
+    """A connection to store; `options` are those of its type's configuration schema."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    type: str
+    options: dict[str, Any]
+    temp_schema: str | None = None
+    float_tolerance: float = Field(0.0, ge=0)
+    disable_schema_indexing: bool = False
+    disable_profiling: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Give what is no option of the vendor."""
+        return self.model_dump(exclude={"name", "type", "options"})
+
+
+def _result(diff: Diff, summary: dict[str, Any] | None) -> str | None:
+    if summary is None:
+        return "error" if diff.status == "failed" else None
+    keys, values = summary["pks"], summary["values"]
+    if any(keys["nulls"]) or any(keys["dupes"]):
+        return "bad-pks"
+    if any(keys["exclusives"]):
+        return "missing-pks"
+    if not any(keys["total_rows"]):
+        return "empty"
+    return "different" if values["rows_with_differences"] else "identical"
+
+
+def _stats(summary: dict[str, Any] | None) -> dict[str, Any]:
+    if summary is None:
+        return {"diff_pks": None, "diff_rows": None, "diff_values": None}
+    keys, values = summary["pks"], summary["values"]
+    return {
+        "version": "1",
+        "diff_pks": sum(keys["exclusives"]),
+        "diff_rows": values["rows_with_differences"],
+        "diff_values": values["values_with_differences"],
+        "diff_schema": sum(summary["schema"]["columns_mismatched"]),
+        "diff_null_pks": sum(keys["nulls"]),
+        "diff_duplicate_pks": sum(keys["dupes"]),
+        "rows_removed": keys["exclusives"][0],
+        "rows_added": keys["exclusives"][1],
+        "table_a_row_count": keys["total_rows"][0],
+        "table_b_row_count": keys["total_rows"][1],
+    }
+
+
+def _progress(diff: Diff) -> dict[str, Any]:
+    said = diff.progress or {}
+    total = said.get("total") or 0
+    return {
+        "completed_steps": total if diff.status == "done" else min(said.get("rows", 0), total),
+        "total_steps": total,
+        "version": "1",
+    }
+
+
+def _runtime(diff: Diff) -> float | None:
+    if diff.started_at is None or diff.finished_at is None:
+        return None
+    return round((diff.finished_at - diff.started_at).total_seconds(), 3)
+
+
+def _moment(value: datetime | None) -> str | None:
+    return None if value is None else value.isoformat(timespec="microseconds")

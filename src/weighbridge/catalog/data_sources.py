@@ -1,0 +1,134 @@
+"""The connections that a server's users configured, in our database, their secrets sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, select, update
+from sqlalchemy.exc import IntegrityError
+
+from weighbridge.catalog.vendor_forms import checked, side_of
+from weighbridge.errors import BadArgument, NoSuchConnection
+from weighbridge.store.tables import connections
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
+
+    from weighbridge.connectors.sides import SideSpec
+    from weighbridge.store.sealed import KeyRing
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A stored connection as it may be shown: `has_secret` instead of the secret."""
+
+    id: int
+    name: str
+    vendor: str
+    options: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    has_secret: bool
+    created_at: datetime
+
+
+def add_data_source(
+    connection: Connection,
+    ring: KeyRing,
+    *,
+    environment: str,
+    name: str,
+    vendor: str,
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    created_by: int,
+) -> DataSource:
+    """Store a connection. Raises BadArgument for a wrong field or a name that is taken."""
+    shown, secret = checked(vendor, dict(options))
+    try:
+        with connection.begin_nested():
+            row = connection.execute(
+                connections.insert()
+                .values(
+                    environment=environment,
+                    name=name,
+                    vendor=vendor,
+                    options=shown,
+                    settings=dict(settings),
+                    created_by=created_by,
+                )
+                .returning(connections)
+            ).one()
+    except IntegrityError:
+        raise BadArgument(
+            f"There is a connection named {name!r} already.", next_step="Choose another name."
+        ) from None
+    if secret is not None:
+        sealed = ring.seal(secret, _place(row.id))
+        row = connection.execute(
+            update(connections)
+            .where(connections.c.id == row.id)
+            .values(secret=sealed)
+            .returning(connections)
+        ).one()
+    return _data_source(row)
+
+
+def list_data_sources(connection: Connection) -> list[DataSource]:
+    """List every connection that the transaction may see."""
+    rows = connection.execute(
+        select(connections).where(connections.c.deleted_at.is_(None)).order_by(connections.c.id)
+    )
+    return [_data_source(row) for row in rows]
+
+
+def get_data_source(connection: Connection, number: int) -> DataSource:
+    """Give one connection. Raises NoSuchConnection, also for one that may not be seen."""
+    return _data_source(_row(connection, number))
+
+
+def open_side(
+    connection: Connection,
+    ring: KeyRing,
+    number: int,
+    *,
+    table: tuple[str, ...] = (),
+    query: str | None = None,
+    where: str | None = None,
+) -> SideSpec:
+    """Make a side of a stored connection, with its secret inside."""
+    row = _row(connection, number)
+    secret = None if row.secret is None else ring.unseal(bytes(row.secret), _place(row.id))
+    return side_of(
+        row.vendor, row.options, secret, name=row.name, table=table, query=query, where=where
+    )
+
+
+def _row(connection: Connection, number: int) -> Row[Any]:
+    row = connection.execute(
+        select(connections).where(connections.c.id == number, connections.c.deleted_at.is_(None))
+    ).one_or_none()
+    if row is None:
+        raise NoSuchConnection(
+            f"There is no data source {number}.",
+            next_step="GET /api/v1/data_sources lists those that this key may use.",
+        )
+    return row
+
+
+def _place(number: int) -> str:
+    return f"connections/{number}/secret"
+
+
+def _data_source(row: Row[Any]) -> DataSource:
+    return DataSource(
+        id=row.id,
+        name=row.name,
+        vendor=row.vendor,
+        options=row.options,
+        settings=row.settings,
+        has_secret=row.secret is not None,
+        created_at=row.created_at,
+    )

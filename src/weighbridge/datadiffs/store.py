@@ -1,0 +1,240 @@
+"""The rows of stored diffs in our database; every change of a diff's state is here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, func, select, update
+
+from weighbridge.catalog.data_sources import get_data_source
+from weighbridge.datadiffs.request import DiffRequest, check, from_dict
+from weighbridge.errors import NoSuchDiff
+from weighbridge.jobs.queue import request_job
+from weighbridge.store.tables import datadiff_rows, datadiffs
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Row
+
+JOB = "datadiffs.run"
+# Nothing changes a diff that has come to one of these.
+ENDED = ("done", "failed", "cancelled")
+
+
+@dataclass(frozen=True)
+class Diff:
+    """A stored diff. `report` is the verdict's JSON once it is done, `error` once it failed."""
+
+    id: int
+    environment: str
+    request: DiffRequest
+    echo: Mapping[str, Any]
+    status: str
+    attempt: int
+    report: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
+    progress: Mapping[str, Any] | None
+    archived: bool
+    created_by: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    cancel_wished_at: datetime | None
+
+
+def request(
+    connection: Connection,
+    wanted: DiffRequest,
+    *,
+    echo: Mapping[str, Any],
+    environment: str,
+    created_by: int,
+) -> Diff:
+    """Write a diff down and ask for its job, both in this transaction.
+
+    `echo` is the request in the caller's own words, given back by every answer. Raises
+    BadArgument and NoSuchConnection.
+    """
+    check(wanted)
+    for number in wanted.data_sources:
+        get_data_source(connection, number)
+    row = connection.execute(
+        datadiffs.insert()
+        .values(
+            environment=environment,
+            request={"wanted": wanted.as_dict(), "echo": dict(echo)},
+            created_by=created_by,
+        )
+        .returning(datadiffs)
+    ).one()
+    request_job(connection, JOB, datadiff_id=row.id)
+    return _diff(row)
+
+
+def get(connection: Connection, number: int) -> Diff:
+    """Give one diff. Raises NoSuchDiff, also for one that may not be seen."""
+    row = connection.execute(select(datadiffs).where(datadiffs.c.id == number)).one_or_none()
+    if row is None:
+        raise NoSuchDiff(
+            f"There is no diff {number}.",
+            next_step="GET /api/v1/datadiffs lists those that this key may see.",
+        )
+    return _diff(row)
+
+
+def list_diffs(
+    connection: Connection,
+    *conditions: ColumnElement[bool],
+    order: ColumnElement[Any],
+    offset: int,
+    limit: int,
+) -> tuple[int, list[Diff]]:
+    """Count what fits the conditions, and give one page of it."""
+    count = connection.execute(
+        select(func.count()).select_from(datadiffs).where(*conditions)
+    ).scalar_one()
+    rows = connection.execute(
+        select(datadiffs)
+        .where(*conditions)
+        .order_by(order, datadiffs.c.id)
+        .offset(offset)
+        .limit(limit)
+    )
+    return count, [_diff(row) for row in rows]
+
+
+def cancel(connection: Connection, number: int) -> Diff:
+    """Ask for the end of a diff: one that waits ends at once, one that runs within seconds."""
+    get(connection, number)
+    connection.execute(
+        update(datadiffs)
+        .where(datadiffs.c.id == number, datadiffs.c.status == "waiting")
+        .values(status="cancelled", finished_at=func.clock_timestamp(), **_touched())
+    )
+    connection.execute(
+        update(datadiffs)
+        .where(datadiffs.c.id == number, datadiffs.c.status == "processing")
+        .values(
+            cancel_wished_at=func.coalesce(datadiffs.c.cancel_wished_at, func.clock_timestamp()),
+            **_touched(),
+        )
+    )
+    return get(connection, number)
+
+
+# What the worker does ------------------------------------------------------------------------
+
+
+def claim(connection: Connection, number: int) -> Diff | None:
+    """Take a diff to run it; None if there is nothing left to do.
+
+    A later claim makes every earlier one worthless: `attempt` is the fence.
+    """
+    row = connection.execute(
+        update(datadiffs)
+        .where(datadiffs.c.id == number, datadiffs.c.status.not_in(ENDED))
+        .values(
+            status="processing",
+            attempt=datadiffs.c.attempt + 1,
+            started_at=func.coalesce(datadiffs.c.started_at, func.clock_timestamp()),
+            **_touched(),
+        )
+        .returning(datadiffs)
+    ).one_or_none()
+    return None if row is None else _diff(row)
+
+
+def note_progress(connection: Connection, diff: Diff, progress: Mapping[str, Any]) -> bool:
+    """Write down how far it is; True if it is to go on, False if cancelled or taken over."""
+    row = connection.execute(
+        update(datadiffs)
+        .where(*_held(diff))
+        .values(progress=dict(progress), **_touched())
+        .returning(datadiffs.c.cancel_wished_at)
+    ).one_or_none()
+    return row is not None and row.cancel_wished_at is None
+
+
+def write_rows(connection: Connection, diff: Diff, rows: Iterator[Mapping[str, Any]]) -> int:
+    """Copy the differing rows in; nobody sees them before `finish`. Gives their number."""
+    driver: Any = connection.connection.dbapi_connection
+    columns = 'datadiff_id, attempt, n, environment, kind, key, "left", "right", changed'
+    count = 0
+    with driver.cursor().copy(f"COPY weighbridge.datadiff_rows ({columns}) FROM STDIN") as copy:
+        for count, row in enumerate(rows, 1):
+            copy.write_row(
+                (
+                    diff.id, diff.attempt, count, diff.environment, row["kind"],
+                    json.dumps(row["key"]), _json(row["left"]), _json(row["right"]),
+                    list(row["changed"]),
+                )
+            )  # fmt: skip
+    return count
+
+
+def finish(connection: Connection, diff: Diff, report: Mapping[str, Any]) -> bool:
+    """Make the outcome visible; False if someone else holds the diff by now."""
+    return _end(connection, diff, status="done", report=dict(report), outcome_attempt=diff.attempt)
+
+
+def fail(connection: Connection, diff: Diff, error: Mapping[str, Any], *, status: str) -> bool:
+    """End a diff without an outcome: failed or cancelled."""
+    return _end(connection, diff, status=status, error=dict(error))
+
+
+def rows_of(
+    connection: Connection, diff: Diff, *conditions: ColumnElement[bool], after: int, limit: int
+) -> list[Row[Any]]:
+    """Give differing rows in their order, those after the n-th."""
+    return list(
+        connection.execute(
+            select(datadiff_rows)
+            .join(datadiffs, datadiffs.c.id == datadiff_rows.c.datadiff_id)
+            .where(
+                datadiff_rows.c.datadiff_id == diff.id,
+                datadiff_rows.c.attempt == datadiffs.c.outcome_attempt,
+                datadiff_rows.c.n > after,
+                *conditions,
+            )
+            .order_by(datadiff_rows.c.n)
+            .limit(limit)
+        )
+    )
+
+
+def _end(connection: Connection, diff: Diff, **values: Any) -> bool:
+    row = connection.execute(
+        update(datadiffs)
+        .where(*_held(diff))
+        .values(finished_at=func.clock_timestamp(), progress=None, **_touched(), **values)
+        .returning(datadiffs.c.id)
+    ).one_or_none()
+    return row is not None
+
+
+def _held(diff: Diff) -> tuple[ColumnElement[bool], ...]:
+    return (
+        datadiffs.c.id == diff.id,
+        datadiffs.c.attempt == diff.attempt,
+        datadiffs.c.status == "processing",
+    )
+
+
+def _touched() -> dict[str, Any]:
+    return {"updated_at": func.clock_timestamp()}
+
+
+def _json(value: Any) -> str | None:
+    # NUL is a character of JSON and none of PostgreSQL's.
+    return None if value is None else json.dumps(value).replace("\\u0000", "\\ufffd")
+
+
+def _diff(row: Row[Any]) -> Diff:
+    said = dict(row._mapping)  # noqa: SLF001 SQLAlchemy's public name for a row as a mapping
+    asked = said.pop("request")
+    said.pop("outcome_attempt")
+    return Diff(request=from_dict(asked["wanted"]), echo=asked["echo"], **said)

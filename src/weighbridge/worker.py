@@ -1,0 +1,48 @@
+"""Which job runs which story: the only place that wires them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from functools import partial
+from typing import TYPE_CHECKING
+
+from weighbridge.datadiffs import run as datadiffs_run
+from weighbridge.datadiffs import store as datadiffs_store
+from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
+from weighbridge.net.hosts import HostPolicy
+from weighbridge.store.database import open_database
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from weighbridge.store.sealed import KeyRing
+
+
+def work(url: str, ring: KeyRing, *, slots: int = 4) -> None:
+    """Work jobs off until a signal ends it; what is running is finished or handed back."""
+    asyncio.run(_work(url, ring, slots))
+
+
+async def _work(url: str, ring: KeyRing, slots: int) -> None:
+    engine = open_database(url, size=2 * slots, patient=True)
+    policy = HostPolicy.operator()
+    works: dict[str, Work] = {
+        datadiffs_store.JOB: partial(datadiffs_run.run, engine, ring, policy=policy)
+    }
+    app = make_app(url, works, slots=slots)
+    async with app.open_async():
+        sweeping = asyncio.create_task(_again_and_again(sweeper(app)))
+        try:
+            await app.run_worker_async(shutdown_graceful_timeout=25)
+        finally:
+            sweeping.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sweeping
+
+
+async def _again_and_again(sweep: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(SWEEP)
+        with contextlib.suppress(Exception):
+            await sweep()
