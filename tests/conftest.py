@@ -11,11 +11,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from tests import servers
+
+if TYPE_CHECKING:
+    from tests.house import House
 
 SERVERS = {"postgres", "postgres2", "mariadb"}
 # Session settings decide text forms. A comparison that leans on the usual ones fails here.
@@ -79,3 +84,12 @@ def fresh_mariadb(mariadb: str) -> Iterator[str]:
     """Give the URL of an empty database, dropped after the test."""
     with servers.fresh_mariadb(mariadb) as url:
         yield url
+
+
+@pytest.fixture
+def house(postgres: str, tmp_path: Path) -> Iterator[House]:
+    """Give a server of ours on an empty database of its own."""
+    from tests.house import a_house  # noqa: PLC0415 the web's libraries are for these tests alone
+
+    with a_house(postgres, tmp_path) as opened:
+        yield opened

@@ -11,7 +11,7 @@ from weighbridge.datadiffs import run as datadiffs_run
 from weighbridge.datadiffs import store as datadiffs_store
 from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
 from weighbridge.net.hosts import HostPolicy
-from weighbridge.store.database import open_database
+from weighbridge.store.database import Database
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,10 +25,10 @@ def work(url: str, ring: KeyRing, *, slots: int = 4) -> None:
 
 
 async def _work(url: str, ring: KeyRing, slots: int) -> None:
-    engine = open_database(url, size=2 * slots, patient=True)
+    database = Database(url, size=2 * slots, patient=True)
     policy = HostPolicy.operator()
     works: dict[str, Work] = {
-        datadiffs_store.JOB: partial(datadiffs_run.run, engine, ring, policy=policy)
+        datadiffs_store.JOB: partial(datadiffs_run.run, database, ring, policy=policy)
     }
     app = make_app(url, works, slots=slots)
     async with app.open_async():

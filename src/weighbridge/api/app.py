@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 from fastapi import FastAPI
 
 from weighbridge.api.auth import House, check_declared
-from weighbridge.api.datafold.routes import router as datafold
+from weighbridge.api.datafold import diffs, sources
 from weighbridge.api.faults import add_faults
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
+    from weighbridge.store.database import Database
     from weighbridge.store.sealed import KeyRing
 
 _PUBLIC = frozenset({"/healthz", "/readyz"})
 
 
-def make_app(engine: Engine, ring: KeyRing) -> FastAPI:
+def make_app(database: Database, ring: KeyRing) -> FastAPI:
     """Put the application together. Raises RuntimeError for a route without a scope."""
     app = FastAPI(title="weighbridge", openapi_url=None)
-    app.state.house = House(engine, ring)
+    app.state.house = House(database, ring)
     add_faults(app)
 
     @app.get("/healthz")
@@ -30,7 +29,8 @@ def make_app(engine: Engine, ring: KeyRing) -> FastAPI:
 
     facade = FastAPI(title="weighbridge: datadiffs", openapi_url="/openapi.json", docs_url=None)
     facade.state.house = app.state.house
-    facade.include_router(datafold)
+    for room in (diffs, sources):
+        facade.include_router(room.router)
     add_faults(facade)
     check_declared(facade, public=frozenset())
     check_declared(app, public=_PUBLIC)

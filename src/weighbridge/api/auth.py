@@ -1,20 +1,26 @@
-"""Who asks, and what that key may do. A route that says no scope stops the start-up."""
+"""Who asks, and what that key may do. A route that says no scope stops the start-up.
+
+A write is done by `Caller.writes`: with its line in the audit, once for each Idempotency-Key.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import hashlib
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import Depends, FastAPI, HTTPException, Request
+from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.routing import APIRoute
 
 from weighbridge.catalog.api_keys import ApiKey, check_key, note_use
-from weighbridge.store.database import EVERYTHING, seen_by
+from weighbridge.store.audit import note
+from weighbridge.store.database import EVERYTHING, Database, seen_by
+from weighbridge.store.idempotency import Wish, once
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Connection
 
     from weighbridge.store.sealed import KeyRing
 
@@ -25,7 +31,7 @@ _CHALLENGE = {"WWW-Authenticate": 'Key realm="weighbridge"'}
 class House:
     """What every request needs of the server: its database and its key ring."""
 
-    engine: Engine
+    database: Database
     ring: KeyRing
 
 
@@ -35,12 +41,64 @@ class Caller:
 
     key: ApiKey
     house: House
+    wish: Wish | None = None
 
     @contextmanager
     def sees(self) -> Generator[Connection]:
         """Begin a transaction that sees what this key may see."""
-        with seen_by(self.house.engine, self.key.environment) as connection:
+        with seen_by(self.house.database, self.key.environment) as connection:
             yield connection
+
+    def writes(self, action: str, work: Callable[[Connection], Written]) -> Any:
+        """Do a write in one transaction, note it in the audit, and give its answer."""
+        with self.sees() as connection:
+
+            def noted() -> Any:
+                written = work(connection)
+                note(
+                    connection,
+                    environment=self.key.environment,
+                    actor=f"key {self.key.public_id}",
+                    action=action,
+                    subject=written.subject,
+                    before=written.before,
+                    after=written.after,
+                )
+                return written.answer
+
+            return once(
+                connection, self.wish, noted,
+                key_id=self.key.id, environment=self.key.environment,
+            )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a write did: its answer, and what the audit says of it (no secrets)."""
+
+    answer: Any
+    subject: str
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+
+async def wish_of(
+    request: Request,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            min_length=1,
+            max_length=255,
+            description="Sent twice with the same request, it is carried out once.",
+        ),
+    ] = None,
+) -> Wish | None:
+    """Take the Idempotency-Key of a POST, bound to the request it came with."""
+    if idempotency_key is None or request.method != "POST":
+        return None
+    body = hashlib.sha256(f"{request.url.path}?{request.url.query}\n".encode())
+    body.update(await request.body())
+    return Wish(idempotency_key, body.digest())
 
 
 class Needs:
@@ -49,10 +107,10 @@ class Needs:
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
-    def __call__(self, request: Request) -> Caller:
+    def __call__(self, request: Request, wish: Annotated[Wish | None, Depends(wish_of)]) -> Caller:
         """Check the key of a request."""
         house: House = request.app.state.house
-        with seen_by(house.engine, EVERYTHING) as connection:
+        with seen_by(house.database, EVERYTHING) as connection:
             key = check_key(connection, _token(request))
             if key is not None:
                 note_use(connection, key)
@@ -60,7 +118,7 @@ class Needs:
             raise HTTPException(401, "Give a valid API key.", headers=_CHALLENGE)
         if self.scope not in key.scopes:
             raise HTTPException(403, f"This key has not the scope {self.scope}.")
-        return Caller(key, house)
+        return Caller(key, house, wish)
 
 
 def _token(request: Request) -> str:

@@ -153,7 +153,7 @@ def list_keys(connection: Connection) -> list[ApiKey]:
 
 
 def _key(row: Row[tuple[object, ...]]) -> ApiKey:
-    said = row._mapping  # noqa: SLF001 SQLAlchemy's public name for a row as a mapping
+    said = row._mapping  # noqa: SLF001 SQLAlchemy's public name for a row as a mapping  # pyright: ignore[reportPrivateUsage]
     return ApiKey(
         **{name: said[name] for name in ApiKey.__dataclass_fields__ if name != "scopes"},
         scopes=frozenset(said["scopes"]),

@@ -14,11 +14,9 @@ from weighbridge.errors import Cancelled, WeighbridgeError
 from weighbridge.library import Comparison, compare_sides
 from weighbridge.net.hosts import HostPolicy
 from weighbridge.report.as_json import plain, report_dict, row_dict
-from weighbridge.store.database import EVERYTHING, seen_by
+from weighbridge.store.database import EVERYTHING, Database, seen_by
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
     from weighbridge.connectors.sides import SideSpec
     from weighbridge.store.sealed import KeyRing
 
@@ -26,23 +24,23 @@ if TYPE_CHECKING:
 TELL_SECONDS = 1.0
 
 
-def run(engine: Engine, ring: KeyRing, datadiff_id: int, *, policy: HostPolicy) -> None:
+def run(database: Database, ring: KeyRing, datadiff_id: int, *, policy: HostPolicy) -> None:
     """Run one diff to its end. Raises what may pass, so that the queue tries again."""
-    with seen_by(engine, EVERYTHING) as connection:
+    with seen_by(database, EVERYTHING) as connection:
         diff = store.claim(connection, datadiff_id)
     if diff is None:
         return
     stop = Stop()
-    with _Watch(engine, diff, stop) as watch:
+    with _Watch(database, diff, stop) as watch:
         try:
-            with seen_by(engine, diff.environment) as connection:
+            with seen_by(database, diff.environment) as connection:
                 sides = _sides(connection, ring, diff)
             with _compared(sides, diff, stop=stop, watch=watch, policy=policy) as found:
-                _write(engine, diff, found)
+                _write(database, diff, found)
         except WeighbridgeError as error:
             if watch.lost:
                 return
-            _fail(engine, diff, error)
+            _fail(database, diff, error)
 
 
 def _sides(connection: Any, ring: KeyRing, diff: store.Diff) -> tuple[SideSpec, SideSpec]:
@@ -69,9 +67,9 @@ def _compared(
     return compare_sides(sides, options, progress=watch.note, stop=stop, policy=policy)
 
 
-def _write(engine: Engine, diff: store.Diff, found: Comparison) -> None:
+def _write(database: Database, diff: store.Diff, found: Comparison) -> None:
     """Write rows and report in one transaction, fenced: whole or not at all."""
-    with seen_by(engine, diff.environment) as connection:
+    with seen_by(database, diff.environment) as connection:
         store.write_rows(connection, diff, _rows(found))
         if not store.finish(connection, diff, report_dict(found.report)):
             connection.rollback()
@@ -82,18 +80,18 @@ def _rows(found: Comparison) -> Iterator[dict[str, Any]]:
         yield row_dict(row)
 
 
-def _fail(engine: Engine, diff: store.Diff, error: WeighbridgeError) -> None:
+def _fail(database: Database, diff: store.Diff, error: WeighbridgeError) -> None:
     status = "cancelled" if isinstance(error, Cancelled) else "failed"
-    with seen_by(engine, diff.environment) as connection:
+    with seen_by(database, diff.environment) as connection:
         store.fail(connection, diff, plain(error.as_dict()), status=status)
 
 
 class _Watch:
     """Says where the work is, and stops it when it was cancelled or taken over by another."""
 
-    def __init__(self, engine: Engine, diff: store.Diff, stop: Stop) -> None:
+    def __init__(self, database: Database, diff: store.Diff, stop: Stop) -> None:
         self.lost = False
-        self._engine, self._diff, self._stop = engine, diff, stop
+        self._database, self._diff, self._stop = database, diff, stop
         self._last: dict[str, Any] = {"phase": "starting", "rows": 0, "total": None}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="watch", daemon=True)
@@ -105,7 +103,7 @@ class _Watch:
     def _tell(self) -> None:
         while not self._ended.wait(TELL_SECONDS):
             try:
-                with seen_by(self._engine, self._diff.environment) as connection:
+                with seen_by(self._database, self._diff.environment) as connection:
                     goes_on = store.note_progress(connection, self._diff, self._last)
                     now = store.get(connection, self._diff.id)
             except WeighbridgeError:

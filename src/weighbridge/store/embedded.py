@@ -73,7 +73,7 @@ def embedded_postgres(folder: Path) -> Generator[str]:
             server.kill()
 
 
-def _start(binaries: Path, data: Path, place: Path) -> subprocess.Popen[bytes]:
+def _start(binaries: Path, data: Path, place: Path) -> subprocess.Popen[Any]:
     settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
     with (place / "server.log").open("ab") as log:
         return subprocess.Popen(  # noqa: S603 our own program and words
@@ -88,7 +88,7 @@ def _start(binaries: Path, data: Path, place: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait(server: subprocess.Popen[bytes], url: str, place: Path) -> None:
+def _wait(server: subprocess.Popen[Any], url: str, place: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.poll() is None:
         try:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     DateTime,
+    FetchedValue,
     ForeignKey,
     Identity,
     Index,
@@ -155,7 +156,6 @@ idempotency = Table(
     *_environment(),
     # A second request under the same key must be the same request.
     Column("request_hash", LargeBinary, nullable=False),
-    Column("status", Integer),
     Column("answer", JSONB),
     _moment("created_at", now=True),
 )
@@ -171,7 +171,8 @@ audit = Table(
     Column("object", Text, nullable=False),
     Column("before", JSONB),
     Column("after", JSONB),
-    Column("previous_hash", LargeBinary, nullable=False),
-    Column("hash", LargeBinary, nullable=False),
+    # The database makes both (a trigger).
+    Column("previous_hash", LargeBinary, nullable=False, server_default=FetchedValue()),
+    Column("hash", LargeBinary, nullable=False, server_default=FetchedValue()),
     UniqueConstraint("hash"),
 )

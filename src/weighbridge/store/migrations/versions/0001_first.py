@@ -107,7 +107,6 @@ CREATE TABLE weighbridge.idempotency (
     given text NOT NULL,
     environment text NOT NULL,
     request_hash bytea NOT NULL,
-    status integer,
     answer jsonb,
     created_at timestamptz DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT pk_idempotency PRIMARY KEY (key_id, given),
@@ -134,14 +133,24 @@ CREATE TABLE weighbridge.audit (
 # Each line of the audit carries the hash of the one before: a line that is changed or taken out
 # later breaks the chain, also where someone got past the trigger that forbids it.
 _AUDIT = """
+CREATE FUNCTION weighbridge.hash_of_audit(
+    previous bytea, id bigint, environment text, at timestamptz, actor text, action text,
+    object text, before jsonb, after jsonb
+) RETURNS bytea LANGUAGE sql STABLE SET timezone = 'UTC' AS $$
+    SELECT sha256(previous || convert_to(
+        jsonb_build_array(id, environment, at, actor, action, object, before, after)::text, 'UTF8'))
+$$;
 CREATE FUNCTION weighbridge.chain_audit() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- One line at a time, so that each one finds the one before it.
     PERFORM pg_advisory_xact_lock(7301955513);
-    NEW.previous_hash := coalesce(
-        (SELECT hash FROM weighbridge.audit ORDER BY id DESC LIMIT 1), ''::bytea);
-    NEW.hash := sha256(NEW.previous_hash || convert_to(jsonb_build_array(
-        NEW.id, NEW.environment, NEW.at, NEW.actor, NEW.action, NEW.object, NEW.before, NEW.after
-    )::text, 'UTF8'));
+    NEW.id := nextval(pg_get_serial_sequence('weighbridge.audit', 'id'));
+    NEW.previous_hash := coalesce((
+        SELECT hash FROM weighbridge.audit WHERE environment = NEW.environment
+        ORDER BY id DESC LIMIT 1), ''::bytea);
+    NEW.hash := weighbridge.hash_of_audit(
+        NEW.previous_hash, NEW.id, NEW.environment, NEW.at, NEW.actor, NEW.action, NEW.object,
+        NEW.before, NEW.after);
     RETURN NEW;
 END $$;
 CREATE TRIGGER chain BEFORE INSERT ON weighbridge.audit
