@@ -234,6 +234,21 @@ FOREIGN = (
     ("GITHUB_STEP_SUMMARY", "path", "append the Markdown report to the job's summary"),
 )
 
+# What the server's processes read. All but the password inside DATABASE_URL is no secret.
+SERVER = (
+    (
+        "DATABASE_URL",
+        "URL",
+        "the PostgreSQL of the server; none: an embedded one in the data folder",
+    ),
+    ("WEIGHBRIDGE_DATA", "folder", "the server's data folder; default `.weighbridge`"),
+    (
+        "WEIGHBRIDGE_KEY_RING",
+        "path",
+        "the keys that seal secrets; default `keys.json` in the data folder",
+    ),
+)
+
 
 @dataclass(frozen=True)
 class Found:

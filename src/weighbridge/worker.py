@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from weighbridge.datadiffs import run as datadiffs_run
 from weighbridge.datadiffs import store as datadiffs_store
 from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
 from weighbridge.net.hosts import HostPolicy
+from weighbridge.process import begin, needed
 from weighbridge.store.database import Database
+from weighbridge.store.sealed import open_ring
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -46,3 +50,12 @@ async def _again_and_again(sweep: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(SWEEP)
         with contextlib.suppress(Exception):
             await sweep()
+
+
+if __name__ == "__main__":
+    begin("worker")
+    work(
+        needed("DATABASE_URL"),
+        open_ring(Path(needed("WEIGHBRIDGE_KEY_RING"))),
+        slots=int(sys.argv[1]),
+    )

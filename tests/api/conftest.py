@@ -18,8 +18,10 @@ TABLES = (
     "create table a (id int primary key, v text, n numeric(9, 2))",
     "create table b (id int primary key, v text, n numeric(9, 2))",
     "insert into a select i, 'v' || i, i * 1.5 from generate_series(1, 100) i",
-    "insert into b select i, case when i % 10 = 0 then 'w' else 'v' end || i, i * 1.5"
-    " from generate_series(3, 101) i",
+    (
+        "insert into b select i, case when i % 10 = 0 then 'w' else 'v' end || i, i * 1.5"
+        " from generate_series(3, 101) i"
+    ),
 )
 
 

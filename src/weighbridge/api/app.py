@@ -5,34 +5,63 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+from sqlalchemy import text
 
+from weighbridge.api import telemetry
 from weighbridge.api.auth import House, check_declared
 from weighbridge.api.datafold import diffs, sources
 from weighbridge.api.faults import add_faults
+from weighbridge.api.limits import BodyLimit
+from weighbridge.errors import StoreFailed
+from weighbridge.store.database import EVERYTHING, seen_by
 
 if TYPE_CHECKING:
     from weighbridge.store.database import Database
     from weighbridge.store.sealed import KeyRing
 
-_PUBLIC = frozenset({"/healthz", "/readyz"})
+_PUBLIC = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def make_app(database: Database, ring: KeyRing) -> FastAPI:
     """Put the application together. Raises RuntimeError for a route without a scope."""
+    house = House(database, ring)
     app = FastAPI(title="weighbridge", openapi_url=None)
-    app.state.house = House(database, ring)
-    add_faults(app)
+    _add_signs_of_life(app, house)
+    facade = FastAPI(
+        title="weighbridge: datadiffs",
+        description="Datafold's words for comparing two tables.",
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    for room in (diffs, sources):
+        facade.include_router(room.router)
+    check_declared(facade, public=frozenset())
+    check_declared(app, public=_PUBLIC)
+    for each in (app, facade):
+        each.state.house = house
+        add_faults(each)
+    app.mount("/datafold", facade)
+    app.add_middleware(BodyLimit)
+    app.add_middleware(telemetry.Telemetry)
+    return app
 
+
+def _add_signs_of_life(app: FastAPI, house: House) -> None:
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
         return {"status": "ok"}
 
-    facade = FastAPI(title="weighbridge: datadiffs", openapi_url="/openapi.json", docs_url=None)
-    facade.state.house = app.state.house
-    for room in (diffs, sources):
-        facade.include_router(room.router)
-    add_faults(facade)
-    check_declared(facade, public=frozenset())
-    check_declared(app, public=_PUBLIC)
-    app.mount("/datafold", facade)
-    return app
+    @app.get("/readyz")
+    def readyz() -> JSONResponse:
+        try:
+            with seen_by(house.database, EVERYTHING) as connection:
+                connection.execute(text("SELECT FROM weighbridge.datadiffs LIMIT 0"))
+        except StoreFailed:
+            return JSONResponse({"status": "no database"}, 503, headers={"Retry-After": "2"})
+        return JSONResponse({"status": "ok"})
+
+    @app.get("/metrics")
+    def metrics() -> Response:
+        return Response(telemetry.figures(), media_type=telemetry.CONTENT_TYPE)

@@ -6,7 +6,7 @@ A write is done by `Caller.writes`: with its line in the audit, once for each Id
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -130,11 +130,19 @@ def _token(request: Request) -> str:
 
 def check_declared(app: FastAPI, *, public: frozenset[str]) -> None:
     """Refuse to start with a route that says neither a scope nor that it is public."""
-    for route in app.routes:
-        if not isinstance(route, APIRoute) or route.path in public:
-            continue
-        if not any(isinstance(d.call, Needs) for d in route.dependant.dependencies):
+    for route in _routes(app.routes):
+        declared = any(isinstance(d.call, Needs) for d in route.dependant.dependencies)
+        if not declared and route.path not in public:
             raise RuntimeError(f"{route.path} declares no scope: give it a Needs(…)")
+
+
+def _routes(of: Iterable[Any]) -> Iterator[APIRoute]:
+    """Give every route, also those of routers that were included: FastAPI keeps these whole."""
+    for route in of:
+        if isinstance(route, APIRoute):
+            yield route
+        elif (router := getattr(route, "original_router", None)) is not None:
+            yield from _routes(router.routes)
 
 
 ReadsDiffs = Annotated[Caller, Depends(Needs("diffs:read"))]

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast, get_type_hints
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TextIO, cast, get_type_hints
 
 import typer
 from typer.main import get_command
@@ -20,7 +22,7 @@ from weighbridge.cli.flags import AllFlags
 from weighbridge.cli.surroundings import Surroundings
 from weighbridge.cli.values import AUTO, looks_like_a_share
 from weighbridge.cli.watch import INTERRUPTED
-from weighbridge.errors import BadArgument
+from weighbridge.errors import BadArgument, MissingExtra
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -39,6 +41,8 @@ config_app = typer.Typer(help="What is configured, and where it comes from.", ri
 connections_app = typer.Typer(help="The connections that have a name.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(connections_app, name="connections")
+keys_app = typer.Typer(help="The keys of the server's API.", rich_markup_mode=None)
+app.add_typer(keys_app, name="keys")
 
 ConfigOption = Annotated[
     str | None, typer.Option("--config", metavar="FILE", help="Use this weighbridge.toml.")
@@ -203,3 +207,93 @@ def connections_test(
     from weighbridge.cli.connection_test import check_connection  # noqa: PLC0415 see the start-up budget
 
     return check_connection(name, config, around=Surroundings())
+
+
+DataOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="FOLDER", help="The server's data folder (.weighbridge)."),
+]
+KeysOutput = Annotated[Literal["table", "json"], typer.Option("--output", help="table or json.")]
+SlotsOption = Annotated[int, typer.Option("--slots", min=1, max=64, help="Jobs at a time.")]
+
+
+@app.command("serve")
+def serve_command(
+    host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port to listen at.")] = 8400,
+    data: DataOption = None,
+    slots: SlotsOption = 4,
+) -> int:
+    """Serve stored diffs over HTTP: database, API and a worker, until Ctrl-C."""
+    _needs_server_extra()
+    from weighbridge.cli.serve import serve  # noqa: PLC0415 see the start-up budget
+
+    return serve(host, port, data, slots, around=Surroundings())
+
+
+@app.command("worker")
+def worker_command(data: DataOption = None, slots: SlotsOption = 4) -> int:
+    """Work off the server's jobs on any machine that reaches its database (DATABASE_URL)."""
+    _needs_server_extra()
+    from weighbridge.cli.serve import worker  # noqa: PLC0415 see the start-up budget
+
+    return worker(data, slots, around=Surroundings())
+
+
+# Who does not say what a key is for gets one that can neither change connections nor run SQL.
+_MODEST = ["connections:read", "diffs:read", "diffs:write"]
+
+
+@keys_app.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose key it is.")],
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--scope",
+            help="What it may do, once for each: diffs:read, diffs:write, connections:read (these"
+            " three if none is named), connections:write, run_sql, keys.",
+        ),
+    ] = None,
+    environment: Annotated[str, typer.Option(help="production or staging.")] = "production",
+    *,
+    data: DataOption = None,
+    output: KeysOutput = "table",
+) -> int:
+    """Make a key; it is shown this once."""
+    _needs_server_extra()
+    from weighbridge.cli.key_commands import create  # noqa: PLC0415 see the start-up budget
+
+    return create(
+        name, environment, scope or _MODEST, data, as_json=output == "json", around=Surroundings()
+    )
+
+
+@keys_app.command("list")
+def keys_list(data: DataOption = None, output: KeysOutput = "table") -> int:
+    """List the keys; none can be read again."""
+    _needs_server_extra()
+    from weighbridge.cli.key_commands import show  # noqa: PLC0415 see the start-up budget
+
+    return show(data, as_json=output == "json", around=Surroundings())
+
+
+@keys_app.command("revoke")
+def keys_revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, as `keys list` shows it.")],
+    data: DataOption = None,
+) -> int:
+    """Take a key out of use."""
+    _needs_server_extra()
+    from weighbridge.cli.key_commands import revoke  # noqa: PLC0415 see the start-up budget
+
+    return revoke(key_id, data, around=Surroundings())
+
+
+def _needs_server_extra() -> None:
+    missing = [n for n in ("sqlalchemy", "fastapi", "procrastinate") if find_spec(n) is None]
+    if missing:
+        raise MissingExtra(
+            f"The server needs {', '.join(missing)}.",
+            next_step="Run: pip install 'weighbridge[server]'",
+        )

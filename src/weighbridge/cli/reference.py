@@ -30,6 +30,7 @@ def refresh(text: str) -> str:
         "data_diff": _data_diff,
         "settings": _settings,
         "foreign": _foreign,
+        "server": _server,
         "exit_codes": _exit_codes,
         "errors": _errors,
     }
@@ -110,6 +111,13 @@ def _foreign() -> str:
     return _table(
         ("variable", "value", "meaning"),
         ((f"`{name}`", unit, meaning) for name, unit, meaning in settings.FOREIGN),
+    )
+
+
+def _server() -> str:
+    return _table(
+        ("variable", "value", "meaning"),
+        ((f"`{name}`", unit, meaning) for name, unit, meaning in settings.SERVER),
     )
 
 

@@ -7,6 +7,6 @@ and how they are compared is the business of `library`.
 """
 
 from weighbridge.datadiffs.request import DiffRequest
-from weighbridge.datadiffs.store import Diff, cancel, get, list_diffs, request
+from weighbridge.datadiffs.store import Diff, archive, cancel, get, list_diffs, purge, request
 
-__all__ = ["Diff", "DiffRequest", "cancel", "get", "list_diffs", "request"]
+__all__ = ["Diff", "DiffRequest", "archive", "cancel", "get", "list_diffs", "purge", "request"]

@@ -7,6 +7,9 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from weighbridge.compare.request import Options, SampleWish, Tolerance
+from weighbridge.connectors.registry import in_window
+from weighbridge.connectors.sides import SideSpec
+from weighbridge.datadiffs.sampling import confidence_of, tolerance_of
 from weighbridge.errors import BadArgument
 
 Pair = tuple[Any, Any]
@@ -62,6 +65,7 @@ def check(request: DiffRequest) -> None:
                 f"table{side} has {len(table)} parts.",
                 next_step="Give table, schema and table, or database, schema and table.",
             )
+    _check_window(request)
     for column, value, mode in request.tolerances:
         if mode not in {"absolute", "relative"} or value < 0:
             raise BadArgument(
@@ -70,12 +74,43 @@ def check(request: DiffRequest) -> None:
             )
 
 
+def _check_window(request: DiffRequest) -> None:
+    if not any(request.time_interval):
+        return
+    if request.time_column is None:
+        raise BadArgument(
+            "time_interval_start and time_interval_end need a time_column.",
+            next_step="Name the column whose moments they bound, or leave them out.",
+        )
+    try:
+        in_window(SideSpec("postgresql", ""), request.time_column, request.time_interval)
+    except BadArgument as error:
+        raise BadArgument(
+            error.message,
+            next_step="Write time_interval_start and time_interval_end as 2024-01-31 or"
+            " 2024-01-31T12:00:00.",
+        ) from None
+
+
+def windowed(request: DiffRequest, sides: tuple[SideSpec, SideSpec]) -> tuple[SideSpec, SideSpec]:
+    """Keep the rows of both sides whose time column lies in the interval, if there is one."""
+    column = request.time_column
+    if column is None or not any(request.time_interval):
+        return sides
+    names = (column, dict(request.rename).get(column, column))
+    left, right = (
+        in_window(side, name, request.time_interval)
+        for side, name in zip(sides, names, strict=True)
+    )
+    return left, right
+
+
 def options_of(request: DiffRequest, *, sampled: bool) -> Options:
     """Say to the engine what a request means."""
-    tolerance, confidence, _ = request.sampling
     wish = SampleWish(
-        tolerance=(0.1 if tolerance is None else tolerance) / 100,
-        confidence=(99.0 if confidence is None else confidence) / 100,
+        # A tolerance of everything would ask for a sample of nothing.
+        tolerance=min(tolerance_of(request.sampling), 0.999),
+        confidence=confidence_of(request.sampling),
     )
     return Options(
         key=request.key or None,

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 from weighbridge.catalog.data_sources import open_side
 from weighbridge.compare.request import Progress, Stop
-from weighbridge.datadiffs import store
-from weighbridge.datadiffs.request import options_of
-from weighbridge.errors import Cancelled, WeighbridgeError
+from weighbridge.connectors.registry import open_source
+from weighbridge.connectors.sides import SideSpec
+from weighbridge.datadiffs import sampling, store
+from weighbridge.datadiffs.request import options_of, windowed
+from weighbridge.errors import Cancelled, RunFailed, StoreFailed, WeighbridgeError
+from weighbridge.jobs.queue import ATTEMPTS
 from weighbridge.library import Comparison, compare_sides
 from weighbridge.net.hosts import HostPolicy
 from weighbridge.report.as_json import plain, report_dict, row_dict
 from weighbridge.store.database import EVERYTHING, Database, seen_by
 
 if TYPE_CHECKING:
-    from weighbridge.connectors.sides import SideSpec
     from weighbridge.store.sealed import KeyRing
 
+Sides = tuple[SideSpec, SideSpec]
 # How often the worker says where it is and asks whether to go on.
 TELL_SECONDS = 1.0
+# How long a finished comparison waits for our own database before it is thrown away.
+WRITE_SECONDS, WRITE_AGAIN = 60.0, 1.0
 
 
 def run(database: Database, ring: KeyRing, datadiff_id: int, *, policy: HostPolicy) -> None:
@@ -29,6 +36,9 @@ def run(database: Database, ring: KeyRing, datadiff_id: int, *, policy: HostPoli
     with seen_by(database, EVERYTHING) as connection:
         diff = store.claim(connection, datadiff_id)
     if diff is None:
+        return
+    if diff.attempt > ATTEMPTS:
+        _fail(database, diff, _given_up(diff))
         return
     stop = Stop()
     with _Watch(database, diff, stop) as watch:
@@ -40,10 +50,23 @@ def run(database: Database, ring: KeyRing, datadiff_id: int, *, policy: HostPoli
         except WeighbridgeError as error:
             if watch.lost:
                 return
+            if isinstance(error, StoreFailed) and diff.attempt < ATTEMPTS:
+                raise
             _fail(database, diff, error)
+        except Exception:
+            if diff.attempt >= ATTEMPTS:
+                _fail(database, diff, _given_up(diff))
+            raise
 
 
-def _sides(connection: Any, ring: KeyRing, diff: store.Diff) -> tuple[SideSpec, SideSpec]:
+def _given_up(diff: store.Diff) -> RunFailed:
+    return RunFailed(
+        f"The diff was begun {diff.attempt} times and never came to an end.",
+        next_step="The worker's log says why; this is a fault of weighbridge.",
+    )
+
+
+def _sides(connection: Any, ring: KeyRing, diff: store.Diff) -> Sides:
     asked = diff.request
     left, right = (
         open_side(connection, ring, number, table=table, query=query, where=where)
@@ -51,27 +74,70 @@ def _sides(connection: Any, ring: KeyRing, diff: store.Diff) -> tuple[SideSpec, 
             asked.data_sources, asked.tables, asked.queries, asked.filters, strict=True
         )
     )
-    return left, right
+    return windowed(asked, (left, right))
 
 
 def _compared(
-    sides: tuple[SideSpec, SideSpec],
-    diff: store.Diff,
-    *,
-    stop: Stop,
-    watch: _Watch,
-    policy: HostPolicy,
+    sides: Sides, diff: store.Diff, *, stop: Stop, watch: _Watch, policy: HostPolicy
 ) -> Comparison:
-    sampled = any(value is not None for value in diff.request.sampling)
-    options = options_of(diff.request, sampled=sampled)
-    return compare_sides(sides, options, progress=watch.note, stop=stop, policy=policy)
+    """Compare a sample where one is wished for and may stand for the whole, else every row."""
+
+    def compared(*, sampled: bool) -> Comparison:
+        options = options_of(diff.request, sampled=sampled)
+        return compare_sides(sides, options, progress=watch.note, stop=stop, policy=policy)
+
+    wish = diff.request.sampling
+    if not sampling.wished(wish):
+        return compared(sampled=False)
+    reason = sampling.too_small(wish, _larger(sides, policy))
+    if reason is None:
+        found = compared(sampled=True)
+        reason = sampling.too_faulty(wish, found.report)
+        if reason is None:
+            return found
+        found.close()
+    found = compared(sampled=False)
+    found.report = replace(found.report, warnings=(*found.report.warnings, reason))
+    return found
+
+
+def _larger(sides: Sides, policy: HostPolicy) -> int | None:
+    """Ask the catalogs for the rows of the larger side; None if one does not know."""
+    rows: list[int | None] = []
+    for side in sides:
+        source = open_source(side, policy)
+        try:
+            rows.append(source.estimate().rows)
+        finally:
+            source.close()
+    known = [count for count in rows if count is not None]
+    return max(known) if len(known) == len(rows) else None
 
 
 def _write(database: Database, diff: store.Diff, found: Comparison) -> None:
-    """Write rows and report in one transaction, fenced: whole or not at all."""
+    """Write rows and report, fenced: whole or not at all. Waits for a database that is away."""
+    report, end = report_dict(found.report), time.monotonic() + WRITE_SECONDS
+    while True:
+        try:
+            _write_once(database, diff, found, report)
+        except StoreFailed:
+            if time.monotonic() > end:
+                raise
+            time.sleep(WRITE_AGAIN)
+        else:
+            return
+
+
+def _write_once(
+    database: Database, diff: store.Diff, found: Comparison, report: dict[str, Any]
+) -> None:
     with seen_by(database, diff.environment) as connection:
+        now = store.get(connection, diff.id)
+        # An earlier try may have been committed, and only its answer lost.
+        if (now.attempt, now.status) != (diff.attempt, "processing"):
+            return
         store.write_rows(connection, diff, _rows(found))
-        if not store.finish(connection, diff, report_dict(found.report)):
+        if not store.finish(connection, diff, report):
             connection.rollback()
 
 
@@ -110,7 +176,7 @@ class _Watch:
                 continue  # our database is away: the work goes on, the end will tell
             if not goes_on:
                 self.lost = now.attempt != self._diff.attempt
-                self._stop.set()
+                self._stop.insist(self._ended)
                 return
 
     def __enter__(self) -> Self:

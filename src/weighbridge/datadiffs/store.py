@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, update
 
 from weighbridge.catalog.data_sources import get_data_source
+from weighbridge.datadiffs.filters import check_sql
 from weighbridge.datadiffs.request import DiffRequest, check, from_dict
-from weighbridge.errors import NoSuchDiff
+from weighbridge.errors import BadArgument, NoSuchDiff, NotNow
 from weighbridge.jobs.queue import request_job
 from weighbridge.store.tables import datadiff_rows, datadiffs
 
@@ -38,6 +39,7 @@ class Diff:
     error: Mapping[str, Any] | None
     progress: Mapping[str, Any] | None
     archived: bool
+    purged: bool
     created_by: int
     created_at: datetime
     updated_at: datetime
@@ -57,11 +59,11 @@ def request(
     """Write a diff down and ask for its job, both in this transaction.
 
     `echo` is the request in the caller's own words, given back by every answer. Raises
-    BadArgument and NoSuchConnection.
+    BadArgument, BadQuery and NoSuchConnection.
     """
     check(wanted)
-    for number in wanted.data_sources:
-        get_data_source(connection, number)
+    left, right = (get_data_source(connection, number) for number in wanted.data_sources)
+    check_sql((left.vendor, right.vendor), wanted)
     row = connection.execute(
         datadiffs.insert()
         .values(
@@ -122,6 +124,44 @@ def cancel(connection: Connection, number: int) -> Diff:
             cancel_wished_at=func.coalesce(datadiffs.c.cancel_wished_at, func.clock_timestamp()),
             **_touched(),
         )
+    )
+    return get(connection, number)
+
+
+def archive(connection: Connection, number: int, *, archived: bool) -> Diff:
+    """Put a diff away, or take it out again. Raises NoSuchDiff."""
+    get(connection, number)
+    connection.execute(
+        update(datadiffs).where(datadiffs.c.id == number).values(archived=archived, **_touched())
+    )
+    return get(connection, number)
+
+
+def purge(connection: Connection, number: int, *, purged: bool) -> Diff:
+    """Delete for good what a finished diff keeps of the rows; its figures stay.
+
+    Raises NoSuchDiff, NotNow while the diff is under way, BadArgument for a wish to undo it.
+    """
+    diff = get(connection, number)
+    if diff.purged and not purged:
+        raise BadArgument(
+            f"The rows of the diff {number} were purged, which cannot be undone.",
+            next_step="Ask for the diff again.",
+        )
+    if diff.purged or not purged:
+        return diff
+    if diff.status not in ENDED:
+        raise NotNow(
+            f"The diff {number} is {diff.status}: it has no rows to purge yet.",
+            next_step="Wait for its end, or cancel it first.",
+        )
+    connection.execute(delete(datadiff_rows).where(datadiff_rows.c.datadiff_id == number))
+    # The report's sample is rows too. What was asked of a diff is in `request`: so is this.
+    values: dict[str, Any] = {"request": datadiffs.c.request.concat({"purged": True})}
+    if diff.report is not None:
+        values["report"] = {**diff.report, "sample": []}
+    connection.execute(
+        update(datadiffs).where(datadiffs.c.id == number).values(**values, **_touched())
     )
     return get(connection, number)
 
@@ -193,26 +233,6 @@ def fail(connection: Connection, diff: Diff, error: Mapping[str, Any], *, status
     return _end(connection, diff, status=status, error=dict(error))
 
 
-def rows_of(
-    connection: Connection, diff: Diff, *conditions: ColumnElement[bool], after: int, limit: int
-) -> list[Row[Any]]:
-    """Give differing rows in their order, those after the n-th."""
-    return list(
-        connection.execute(
-            select(datadiff_rows)
-            .join(datadiffs, datadiffs.c.id == datadiff_rows.c.datadiff_id)
-            .where(
-                datadiff_rows.c.datadiff_id == diff.id,
-                datadiff_rows.c.attempt == datadiffs.c.outcome_attempt,
-                datadiff_rows.c.n > after,
-                *conditions,
-            )
-            .order_by(datadiff_rows.c.n)
-            .limit(limit)
-        )
-    )
-
-
 def _end(connection: Connection, diff: Diff, **values: Any) -> bool:
     row = connection.execute(
         update(datadiffs)
@@ -244,4 +264,7 @@ def _diff(row: Row[Any]) -> Diff:
     said = dict(row._mapping)  # noqa: SLF001 SQLAlchemy's public name for a row as a mapping  # pyright: ignore[reportPrivateUsage]
     asked = said.pop("request")
     said.pop("outcome_attempt")
-    return Diff(request=from_dict(asked["wanted"]), echo=asked["echo"], **said)
+    return Diff(
+        request=from_dict(asked["wanted"]), echo=asked["echo"],
+        purged=asked.get("purged", False), **said,
+    )  # fmt: skip

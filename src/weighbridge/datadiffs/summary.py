@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from weighbridge.datadiffs.request import DiffRequest
 
-def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
+
+def summary_of(report: Mapping[str, Any], request: DiffRequest) -> dict[str, Any]:
     """Turn a verdict's JSON into pks, values and schema."""
     rows, keys, columns = report["rows"], report["keys"], report["columns"]
     values = [c for c in columns if c["name"] not in report["key"]["left"]]
@@ -28,22 +31,44 @@ def summary_of(report: Mapping[str, Any]) -> dict[str, Any]:
             "columns_with_differences": sum(1 for c in values if c["differences"]),
             "columns_diff_stats": [{"column_name": c["name"], "match": c["match"]} for c in values],
         },
-        "schema": _schema(report),
+        "schema": _schema(report, request),
     }
 
 
-def _schema(report: Mapping[str, Any]) -> dict[str, Any]:
+def _schema(report: Mapping[str, Any], request: DiffRequest) -> dict[str, Any]:
+    """Count the columns of both sides that are considered: without those left out on request."""
     schema = report["schema"]
-    changed = [change["column"] for change in schema["type_changed"]]
-    alone = [list(schema["removed"]), list(schema["added"])]
-    considered = len(report["columns"]) + len(
-        [n for n in report["key"]["left"] if n not in {c["name"] for c in report["columns"]}]
-    )
+    chosen = [n for n in (c["name"] for c in report["columns"]) if n not in report["key"]["left"]]
+    unlike = [
+        n["column"]
+        for n in report["not_compared"]
+        if n["side"] == "both" and _considered(n["column"], request)
+    ]
+    shared = len(report["key"]["left"]) + len({*chosen, *unlike} - {*report["key"]["left"]})
+    changed = [
+        c["column"]
+        for c in schema["type_changed"]
+        if c["column"] in report["key"]["left"] or _considered(c["column"], request)
+    ]
+    alone = [
+        [name for name in names if _considered(name, request)]
+        for names in (schema["removed"], schema["added"])
+    ]
     return {
         "columns_mismatched": [len(names) + len(changed) for names in alone],
         "column_type_mismatches": len(changed),
         "column_reorders": len(schema["reordered"]),
-        "column_counts": [considered + len(names) for names in alone],
+        "column_counts": [shared + len(names) for names in alone],
         "column_type_differs": changed,
         "exclusive_columns": alone,
     }
+
+
+def _considered(name: str, request: DiffRequest) -> bool:
+    """Tell whether a request leaves a column in; in its names, % stands for any letters."""
+    wishes = request.include or request.exclude
+    named = any(
+        wish == name or re.fullmatch(".*".join(map(re.escape, wish.split("%"))), name)
+        for wish in wishes
+    )
+    return named if request.include else not named

@@ -6,14 +6,17 @@ import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 
+import psycopg
 from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from weighbridge.errors import BadArgument, StoreFailed
 
 # Whoever works for all: the worker, migrations, the commands of an operator.
 EVERYTHING = "*"
+# A COPY goes past SQLAlchemy, and so does what ends it.
+_AWAY = (OperationalError, InterfaceError, NoConnectionFree, psycopg.OperationalError)
 # The queue's tables lie in our schema too: a database that is shared keeps its own clean.
 SESSION = "-c search_path=weighbridge -c timezone=UTC"
 _IMPATIENT = " -c statement_timeout=15s -c lock_timeout=5s"
@@ -80,7 +83,7 @@ def seen_by(database: Database, environment: str) -> Generator[Connection]:
     try:
         with database.engine(environment).begin() as connection:
             yield connection
-    except (OperationalError, NoConnectionFree) as error:
+    except _AWAY as error:
         raise StoreFailed(
             "Our own database cannot be used just now.",
             next_step="Look at the server's log; the request can be made again.",

@@ -45,6 +45,7 @@ def embedded_postgres(folder: Path) -> Generator[str]:
     """Run the server in `folder` until the context ends; yield its URL. Raises StoreFailed."""
     place = folder / "postgres"
     _own(place)
+    _end_orphan(place)
     binaries = _binaries(place)
     password = _password(place)
     data = place / "data"
@@ -73,6 +74,44 @@ def embedded_postgres(folder: Path) -> Generator[str]:
             server.kill()
 
 
+def url_of_running(folder: Path) -> str:
+    """Give the URL of the server that another process of ours runs in `folder`."""
+    place = folder / "postgres"
+    url = _url(place, user=OWNER, password=_password(place), database=DATABASE)
+    end = time.monotonic() + START_SECONDS
+    while not _answers(url):
+        if time.monotonic() > end:
+            raise StoreFailed(
+                f"The database in {place} belongs to a running process and does not answer.",
+                next_step=f"Read {place / 'server.log'}.",
+            )
+        time.sleep(0.1)
+    return url
+
+
+def _end_orphan(place: Path) -> None:
+    """End a server that outlived whoever started it: its data is used by nobody."""
+    try:
+        pid = int((place / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (OSError, ValueError, IndexError):
+        return
+    if str(place / "data").encode() not in command:
+        return
+    os.kill(pid, signal.SIGINT)
+    end = time.monotonic() + START_SECONDS
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+        time.sleep(0.05)
+
+
+def _answers(url: str) -> bool:
+    try:
+        psycopg.connect(url, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 def _start(binaries: Path, data: Path, place: Path) -> subprocess.Popen[Any]:
     settings = [f"-c{name}={value}" for name, value in _SETTINGS.items()]
     with (place / "server.log").open("ab") as log:
@@ -91,12 +130,9 @@ def _start(binaries: Path, data: Path, place: Path) -> subprocess.Popen[Any]:
 def _wait(server: subprocess.Popen[Any], url: str, place: Path) -> None:
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end and server.poll() is None:
-        try:
-            psycopg.connect(url, connect_timeout=2).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)
-        else:
+        if _answers(url):
             return
+        time.sleep(0.05)
     server.kill()
     raise StoreFailed(
         f"The embedded PostgreSQL did not start: {_last_line(place / 'server.log')}.",

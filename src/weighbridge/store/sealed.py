@@ -53,7 +53,7 @@ class KeyRing:
         nonce, rest = sealed[_HEAD : _HEAD + _NONCE_BYTES], sealed[_HEAD + _NONCE_BYTES :]
         try:
             return AESGCM(key).decrypt(nonce, rest, place.encode()).decode()
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise StoreFailed(
                 f"A secret of {place} does not open: it was changed, moved, or sealed elsewhere.",
                 next_step="Give the secret again.",
@@ -70,7 +70,7 @@ def open_ring(path: Path) -> KeyRing:
         mode = path.stat().st_mode & 0o077
         body = json.loads(path.read_text(encoding="ascii"))
         keys = {int(number): base64.b64decode(key, validate=True) for number, key in body.items()}
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         reason = getattr(error, "strerror", None) or "it is no key ring"
         raise StoreFailed(
             f"The key ring {path} cannot be read: {reason}.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -9,26 +11,50 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from weighbridge.catalog.data_sources import DataSource
 from weighbridge.datadiffs import Diff, DiffRequest
+from weighbridge.datadiffs.feedback import feedback
 from weighbridge.datadiffs.summary import summary_of
+from weighbridge.errors import BadArgument
 
 _STATUS = {"waiting": "waiting", "processing": "running", "done": "success"}
+
+# What a request may name and nothing here can do yet: said at once, not left out in silence.
+_NOT_YET = {
+    "time_travel_point1": "these engines keep no earlier states of a table",
+    "time_travel_point2": "these engines keep no earlier states of a table",
+    "time_aggregate": "rows are not counted by interval yet",
+    "materialize_dataset1": "a side is read as it stands, in one snapshot; it is not copied yet",
+    "materialize_dataset2": "a side is read as it stands, in one snapshot; it is not copied yet",
+    "materialization_destination_id": "differing rows are not written to a data source yet;"
+    " GET /datadiffs/{id}/results gives them",
+}
 
 
 class ColumnTolerance(BaseModel):
     """How far a column's numbers may be apart."""
 
     column_name: str
-    tolerance_value: float = Field(ge=0)
+    tolerance_value: float = Field(ge=0, allow_inf_nan=False)
     tolerance_mode: Literal["absolute", "relative"] = "absolute"
 
 
 class NewDatadiff(BaseModel):
     """What is to be compared, and how. Fields that are not known are echoed and change nothing."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "data_source1_id": 1, "data_source2_id": 1,
+                    "table1": ["public", "orders"], "table2": ["public", "orders_copy"],
+                    "pk_columns": ["id"],
+                }
+            ]
+        },
+    )  # fmt: skip
 
-    data_source1_id: int
-    data_source2_id: int
+    data_source1_id: int = Field(ge=1, lt=2**63)
+    data_source2_id: int = Field(ge=1, lt=2**63)
     table1: list[str] | None = None
     table2: list[str] | None = None
     query1: str | None = None
@@ -36,26 +62,39 @@ class NewDatadiff(BaseModel):
     pk_columns: list[str] = Field(min_length=1)
     include_columns: list[str] | None = None
     exclude_columns: list[str] | None = None
-    filter1: str | None = None
-    filter2: str | None = None
-    time_column: str | None = None
+    filter1: str | None = Field(None, description="One condition in the side's own SQL.")
+    filter2: str | None = Field(None, description="One condition in the side's own SQL.")
+    time_column: str | None = Field(
+        None, description="Rows with time_interval_start <= it < time_interval_end are compared."
+    )
     time_aggregate: Literal["minute", "hour", "day", "week", "month", "year"] | None = None
     time_interval_start: str | None = None
     time_interval_end: str | None = None
     time_travel_point1: int | str | None = None
     time_travel_point2: int | str | None = None
-    materialize_dataset1: bool = False
-    materialize_dataset2: bool = False
-    materialization_destination_id: int | None = None
-    materialize_without_sampling: bool = False
-    sampling_tolerance: float | None = Field(None, ge=0, le=100)
-    sampling_confidence: float | None = Field(None, gt=0, lt=100)
-    sampling_threshold: int | None = Field(None, ge=0)
+    materialize_dataset1: bool | None = Field(False, description="Not yet: true is refused.")
+    materialize_dataset2: bool | None = Field(False, description="Not yet: true is refused.")
+    materialization_destination_id: int | None = Field(None, description="Not yet: refused.")
+    materialize_without_sampling: bool | None = Field(False, description="Echoed.")
+    sampling_tolerance: float | None = Field(
+        None, ge=0, le=100, description="Percent of key errors up to which a sample is enough."
+    )
+    sampling_confidence: float | None = Field(None, gt=0, lt=100, description="Percent.")
+    sampling_threshold: int | None = Field(
+        None, ge=0, description="Fewer rows on the larger side: every row is compared."
+    )
     diff_tolerances_per_column: list[ColumnTolerance] | None = None
     column_mapping: list[tuple[str, str]] | None = None
 
     def as_request(self) -> DiffRequest:
-        """Say it in our words."""
+        """Say it in our words. Raises BadArgument for what cannot be done yet."""
+        for name, reason in _NOT_YET.items():
+            value = getattr(self, name)
+            # By identity: 0 is a value too, and equal to False.
+            if value is not None and value is not False:
+                raise BadArgument(
+                    f"{name} cannot be used: {reason}.", next_step=f"Leave {name} out."
+                )
         return DiffRequest(
             data_sources=(self.data_source1_id, self.data_source2_id),
             tables=(tuple(self.table1 or ()), tuple(self.table2 or ())),
@@ -75,16 +114,44 @@ class NewDatadiff(BaseModel):
         )
 
     def echo(self) -> dict[str, Any]:
-        """Give the request back as every answer repeats it: with defaults, lists never null."""
-        body = self.model_dump(mode="json")
+        """Give the request back as every answer repeats it: with defaults, lists never null.
+
+        Raises BadArgument for what a database cannot keep.
+        """
+        body = self.model_dump(mode="python")
         for name in ("include_columns", "exclude_columns"):
             body[name] = body[name] or []
-        return body
+        for name in (
+            "materialize_dataset1",
+            "materialize_dataset2",
+            "materialize_without_sampling",
+        ):
+            body[name] = bool(body[name])
+        try:
+            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
+            text.encode()
+        except (ValueError, RecursionError):
+            text = "\\u0000"
+        if "\\u0000" in text:
+            raise BadArgument(
+                "The request holds a character or a number that JSON cannot keep.",
+                next_step="Leave out NUL characters, lone surrogates, NaN and Infinity.",
+            )
+        return json.loads(text)
+
+
+class DatadiffChange(BaseModel):
+    """What can be changed of a diff."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"archived": True}]})
+
+    archived: bool | None = None
+    purged: bool | None = None
 
 
 def datadiff(diff: Diff) -> dict[str, Any]:
     """Write the full resource of a diff."""
-    summary = summary_of(diff.report) if diff.report else None
+    summary = summary_of(diff.report, diff.request) if diff.report else None
     return {
         **diff.echo,
         "id": diff.id,
@@ -95,13 +162,14 @@ def datadiff(diff: Diff) -> dict[str, Any]:
         "result": _result(diff, summary),
         "result_statuses": {},
         "source": "api",
-        "tags": None,
+        "tags": diff.echo.get("tags"),
         "archived": diff.archived,
+        "purged": diff.purged,
         "created_at": _moment(diff.created_at),
         "updated_at": _moment(diff.updated_at),
         "finished_at": _moment(diff.finished_at),
         "runtime": _runtime(diff),
-        "diff_stats": _stats(summary),
+        "diff_stats": _stats(diff, summary),
         "diff_progress": _progress(diff),
     }
 
@@ -109,7 +177,7 @@ def datadiff(diff: Diff) -> dict[str, Any]:
 def summary_results(diff: Diff, *, dependencies: Any) -> dict[str, Any]:
     """Write what clients poll for: running, waiting, success with the figures, or failed."""
     if diff.report is not None and diff.status == "done":
-        figures = summary_of(diff.report)
+        figures = summary_of(diff.report, diff.request)
         return {
             "status": "success",
             "pks": figures["pks"],
@@ -120,14 +188,39 @@ def summary_results(diff: Diff, *, dependencies: Any) -> dict[str, Any]:
         }
     if diff.status in _STATUS:
         return {"status": _STATUS[diff.status]}
-    error = diff.error or {}
     return {
         "status": "failed",
         "error": {
-            "error_type": error.get("code", diff.status),
-            "error_value": f"{error.get('message', 'It was cancelled.')}"
-            f" {error.get('next_step', '')}".strip(),
+            "error_type": (diff.error or {}).get("code", diff.status),
+            "error_value": _error(diff) or "It was cancelled.",
         },
+    }
+
+
+def datadiff_summary(
+    diff: Diff, *, names: tuple[str | None, str | None], kept: int
+) -> dict[str, Any]:
+    """Write a diff in short; `kept` counts its differing rows that can be read."""
+    summary = summary_of(diff.report, diff.request) if diff.report else None
+    report = diff.report or {}
+    return {
+        "id": diff.id,
+        "status": diff.status,
+        "data_source1_id": diff.request.data_sources[0],
+        "data_source2_id": diff.request.data_sources[1],
+        "data_source1_name": names[0],
+        "data_source2_name": names[1],
+        **{n: diff.echo[n] for n in ("table1", "table2", "pk_columns", "include_columns")},
+        "algorithm": report["plan"]["strategy"] if report else None,
+        "sampling_ratio": (report.get("sampling") or {}).get("rate"),
+        "result": _result(diff, summary),
+        "result_status": _STATUS.get(diff.status, "failed"),
+        "results_count": kept,
+        "feedback": feedback(diff),
+        "error": _error(diff),
+        "diff_stats": _stats(diff, summary),
+        "created_at": _moment(diff.created_at),
+        "finished_at": _moment(diff.finished_at),
     }
 
 
@@ -180,7 +273,12 @@ def _result(diff: Diff, summary: dict[str, Any] | None) -> str | None:
     return "different" if values["rows_with_differences"] else "identical"
 
 
-def _stats(summary: dict[str, Any] | None) -> dict[str, Any]:
+def _error(diff: Diff) -> str | None:
+    error: Mapping[str, Any] = diff.error or {}
+    return f"{error['message']} {error['next_step']}" if error else None
+
+
+def _stats(diff: Diff, summary: dict[str, Any] | None) -> dict[str, Any]:
     if summary is None:
         return {"diff_pks": None, "diff_rows": None, "diff_values": None}
     keys, values = summary["pks"], summary["values"]
@@ -196,6 +294,7 @@ def _stats(summary: dict[str, Any] | None) -> dict[str, Any]:
         "rows_added": keys["exclusives"][1],
         "table_a_row_count": keys["total_rows"][0],
         "table_b_row_count": keys["total_rows"][1],
+        "sampled": (diff.report or {}).get("sampling") is not None,
     }
 
 

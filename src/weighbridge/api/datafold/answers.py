@@ -1,0 +1,254 @@
+"""The shapes of answers about diffs, as the API's description publishes them.
+
+What `wire` writes is held against these before it leaves, so they cannot say what is not so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from weighbridge.api.datafold.wire import NewDatadiff
+
+Status = Literal["waiting", "processing", "done", "failed", "cancelled"]
+Verdict = Literal["error", "bad-pks", "different", "missing-pks", "identical", "empty"]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+Pair = Annotated[list[int], Field(min_length=2, max_length=2, description="Left, right.")]
+Pairs = Annotated[list[list[str]], Field(min_length=2, max_length=2, description="Left, right.")]
+
+
+class Progress(BaseModel):
+    """How far it is: rows that were read, of rows that there may be."""
+
+    completed_steps: int
+    total_steps: int
+    version: str
+
+
+class DiffStats(BaseModel):
+    """The figures in short; null until the diff is done."""
+
+    diff_pks: int | None
+    diff_rows: int | None
+    diff_values: int | None
+    version: str | None = None
+    diff_schema: int | None = None
+    diff_null_pks: int | None = None
+    diff_duplicate_pks: int | None = None
+    rows_removed: int | None = None
+    rows_added: int | None = None
+    table_a_row_count: int | None = None
+    table_b_row_count: int | None = None
+    sampled: bool | None = None
+
+
+class Datadiff(NewDatadiff):
+    """A diff: the request as it was made, and where it stands."""
+
+    id: int = Field(examples=[17])
+    user_id: int = Field(description="The API key that asked.")
+    kind: Literal["in_db", "cross_db"]
+    status: Status
+    done: bool
+    result: Verdict | None
+    result_statuses: dict[str, str]
+    source: Literal["api"]
+    tags: Any
+    archived: bool
+    purged: bool
+    created_at: Moment
+    updated_at: Moment
+    finished_at: Moment | None
+    runtime: float | None = Field(description="Seconds.")
+    diff_stats: DiffStats
+    diff_progress: Progress
+
+
+class Datadiffs(BaseModel):
+    """One page of diffs."""
+
+    count: int = Field(description="Of all pages.")
+    page: int
+    page_size: int
+    total_pages: int
+    results: list[Datadiff]
+
+
+class Cancelled(BaseModel):
+    """A diff's status after the wish to end it."""
+
+    id: int
+    status: Status
+
+
+class DatadiffSummary(BaseModel):
+    """A diff in short, with a paragraph for a person."""
+
+    id: int
+    status: Status
+    data_source1_id: int
+    data_source2_id: int
+    data_source1_name: str | None
+    data_source2_name: str | None
+    table1: list[str] | None
+    table2: list[str] | None
+    pk_columns: list[str]
+    include_columns: list[str]
+    algorithm: Literal["checksum", "stream", "join"] | None
+    sampling_ratio: float | None
+    result: Verdict | None
+    result_status: Literal["waiting", "running", "success", "failed"]
+    results_count: int = Field(description="Differing rows that are kept.")
+    feedback: str = Field(
+        examples=["The left side has 100 rows, the right 99. 10 rows changed, 2 only on the left."]
+    )
+    error: str | None
+    diff_stats: DiffStats
+    created_at: Moment
+    finished_at: Moment | None
+
+
+class ResultRow(BaseModel):
+    """One row that differs; the side that has no such row is null."""
+
+    kind: Literal["changed", "only_left", "only_right"]
+    key: dict[str, Any] = Field(examples=[{"id": 10}])
+    left: dict[str, Any] | None = Field(examples=[{"status": "paid"}])
+    right: dict[str, Any] | None = Field(examples=[{"status": "open"}])
+    changed: list[str] = Field(examples=[["status"]])
+
+
+class Results(BaseModel):
+    """One page of differing rows. `page` is null where `after` was given."""
+
+    count: int = Field(description="Of all pages.")
+    page: int | None
+    page_size: int
+    total_pages: int
+    next_after: int | None = Field(description="Give it as `after` for the rows that follow.")
+    results: list[ResultRow]
+
+
+class KeyFigures(BaseModel):
+    """Counts of rows and keys. `dupes` counts every row whose key is there more than once."""
+
+    total_rows: Pair
+    nulls: Pair
+    dupes: Pair
+    exclusives: Pair
+    distincts: Pair
+
+
+class ColumnFigures(BaseModel):
+    """How much of a column is equal, in percent."""
+
+    column_name: str
+    match: float = Field(ge=0, le=100)
+
+
+class ValueFigures(BaseModel):
+    """Counts of compared rows, columns and cells, and of those that differ."""
+
+    total_rows: int
+    rows_with_differences: int
+    total_values: int
+    values_with_differences: int
+    compared_columns: int
+    columns_with_differences: int
+    columns_diff_stats: list[ColumnFigures]
+
+
+class SchemaFigures(BaseModel):
+    """How the columns of both sides differ."""
+
+    columns_mismatched: Pair
+    column_type_mismatches: int
+    column_reorders: int
+    column_counts: Pair
+    column_type_differs: list[str]
+    exclusive_columns: Pairs
+
+
+class Unfinished(BaseModel):
+    """A diff that waits or is under way."""
+
+    status: Literal["waiting", "running"]
+
+
+class Success(BaseModel):
+    """The figures of a finished diff."""
+
+    status: Literal["success"]
+    pks: KeyFigures
+    values: ValueFigures
+    dependencies: dict[str, dict[str, Any]]
+    schema_: SchemaFigures = Field(alias="schema")
+    materialized_results: None
+
+
+class Fault(BaseModel):
+    """Why a diff failed."""
+
+    error_type: str
+    error_value: str
+
+
+class Failed(BaseModel):
+    """A diff that failed or was cancelled."""
+
+    status: Literal["failed"]
+    error: Fault
+
+
+SummaryResults = Annotated[Unfinished | Success | Failed, Field(discriminator="status")]
+
+
+class Organization(BaseModel):
+    """Who asks."""
+
+    org_id: int
+    org_name: str
+    user_id: int
+
+
+class Problem(BaseModel):
+    """What went wrong, and what to do next (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:weighbridge:no_such_diff", "title": "Not found", "status": 404,
+                    "detail": "There is no diff 7. GET /api/v1/datadiffs lists those that this key"
+                    " may see.",
+                    "instance": "urn:uuid:6f2c…", "errors": [],
+                }
+            ]
+        }
+    )  # fmt: skip
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[dict[str, Any]]
+
+
+_PROBLEMS = {
+    401: "No valid API key.",
+    403: "The key lacks the scope.",
+    404: "There is no such diff, or this key may not see it.",
+    409: "It does not fit the present state of the diff.",
+    422: "The request cannot be carried out; detail says what to change.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe the answers of a route that are problems, beside 401, 403 and 422."""
+    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    return {
+        status: {"description": _PROBLEMS[status], "content": content}
+        for status in sorted({401, 403, 422, *statuses})
+    }

@@ -1,0 +1,79 @@
+"""What can be seen of the server from outside: a line in the log and figures for each request."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import generate_latest
+from starlette.datastructures import MutableHeaders
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+_REGISTRY = CollectorRegistry()
+_REQUESTS = Counter(
+    "weighbridge_http_requests_total", "Requests answered", ("method", "route", "status"),
+    registry=_REGISTRY,
+)  # fmt: skip
+_SECONDS = Histogram(
+    "weighbridge_http_request_seconds", "Time until the answer began", ("method", "route"),
+    registry=_REGISTRY,
+)  # fmt: skip
+# A client's own id is taken over if it cannot forge a line of the log.
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+log = structlog.get_logger()
+
+
+class Telemetry:
+    """Wraps the application: gives each request an id, which the answer and the log carry."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
+        request_id = given if _ID.fullmatch(given) else uuid4().hex
+        began, status = time.perf_counter(), 500
+
+        async def told(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request=request_id):
+            try:
+                await self._app(scope, receive, told)
+            finally:
+                seconds = time.perf_counter() - began
+                route = _route_of(scope)
+                _REQUESTS.labels(scope["method"], route, str(status)).inc()
+                _SECONDS.labels(scope["method"], route).observe(seconds)
+                log.info(
+                    "request", method=scope["method"], route=route, status=status,
+                    ms=round(seconds * 1000, 1),
+                )  # fmt: skip
+
+
+def figures() -> bytes:
+    """Write every figure in Prometheus' text format."""
+    return generate_latest(_REGISTRY)
+
+
+def _route_of(scope: Scope) -> str:
+    # The pattern, never the path: figures must not grow with the ids that clients ask for.
+    route = scope.get("route")
+    path = getattr(route, "path", None)
+    return f"{scope.get('root_path', '')}{path}" if path else "none"

@@ -1,0 +1,74 @@
+"""The server's data folder, or the database that DATABASE_URL names: where a command finds them."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Generator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from weighbridge.errors import BadArgument
+from weighbridge.settings import path, variable_text
+from weighbridge.store.database import Database
+from weighbridge.store.embedded import embedded_postgres, url_of_running
+from weighbridge.store.migrations import migrate
+from weighbridge.store.sealed import KeyRing, make_ring
+
+DEFAULT = Path(".weighbridge")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What the server stands on. `embedded`: the database is one of ours, in the folder."""
+
+    folder: Path
+    url: str
+    ring_path: Path
+    ring: KeyRing
+    database: Database
+    embedded: bool
+    # Nobody else serves from this folder.
+    alone: bool
+
+
+@contextmanager
+def ground(data: Path | None, environ: Mapping[str, str]) -> Generator[Ground]:
+    """Open database and key ring, made where they are missing. Raises StoreFailed, BadArgument."""
+    folder = (data or path(_text("WEIGHBRIDGE_DATA", environ) or str(DEFAULT))).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    given = _text("DATABASE_URL", environ)
+    ring_path = path(_text("WEIGHBRIDGE_KEY_RING", environ) or str(folder / "keys.json"))
+    with ExitStack() as stack:
+        lock = stack.enter_context((folder / "lock").open("w"))
+        alone = _taken(lock)
+        if given is not None:
+            url = given
+        elif alone:
+            url = stack.enter_context(embedded_postgres(folder))
+        else:
+            url = url_of_running(folder)
+        database = Database(url)
+        stack.callback(database.close)
+        migrate(database.engine())
+        yield Ground(
+            folder, url, ring_path, make_ring(ring_path), database,
+            embedded=given is None, alone=alone,
+        )  # fmt: skip
+
+
+def _text(name: str, environ: Mapping[str, str]) -> str | None:
+    try:
+        said = variable_text(name, environ)
+    except ValueError as error:
+        raise BadArgument(f"{error}.", next_step="Correct the variable.") from None
+    return said[0] if said else None
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
