@@ -39,10 +39,12 @@ hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("house")
 
 
-# A run in a shell's background is deaf to Ctrl-C, and so would be every command that it starts.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    with suppress(ValueError):  # not the main thread
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+# A run in a shell's background is deaf to Ctrl-C, one under nohup to the end of its terminal: and so
+# would be every command that it starts. What has a handler here, a command starts with anew.
+for heard in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(heard) is signal.SIG_IGN:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(heard, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

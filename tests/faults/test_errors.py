@@ -26,7 +26,8 @@ EXIT_CODES = {
 def _classes() -> list[type[errors.WeighbridgeError]]:
     """List every class of the tree, also those that other rooms derive."""
     for module in pkgutil.walk_packages(weighbridge.__path__, "weighbridge."):
-        if not module.name.endswith("__main__"):
+        # Alembic runs its environment; nobody imports it.
+        if not module.name.endswith(("__main__", "migrations.env")):
             importlib.import_module(module.name)
     found: list[type[errors.WeighbridgeError]] = []
     waiting = [errors.WeighbridgeError]

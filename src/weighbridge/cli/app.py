@@ -295,5 +295,5 @@ def _needs_server_extra() -> None:
     if missing:
         raise MissingExtra(
             f"The server needs {', '.join(missing)}.",
-            next_step="Run: pip install 'weighbridge[server]'",
+            next_step="Install it with: pip install 'weighbridge[server]'.",
         )
