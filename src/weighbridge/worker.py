@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -54,6 +55,8 @@ async def _again_and_again(sweep: Callable[[], Awaitable[None]]) -> None:
 
 if __name__ == "__main__":
     begin("worker")
+    # Who waits for an answer comes before who waits for a diff.
+    os.nice(5)
     work(
         needed("DATABASE_URL"),
         open_ring(Path(needed("WEIGHBRIDGE_KEY_RING"))),

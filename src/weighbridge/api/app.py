@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import text
@@ -20,13 +23,15 @@ if TYPE_CHECKING:
     from weighbridge.store.database import Database
     from weighbridge.store.sealed import KeyRing
 
+# Requests that are worked on at once in one process; the others wait their turn.
+THREADS = 8
 _PUBLIC = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def make_app(database: Database, ring: KeyRing) -> FastAPI:
     """Put the application together. Raises RuntimeError for a route without a scope."""
     house = House(database, ring)
-    app = FastAPI(title="weighbridge", openapi_url=None)
+    app = FastAPI(title="weighbridge", openapi_url=None, lifespan=_lifespan)
     _add_signs_of_life(app, house)
     facade = FastAPI(
         title="weighbridge: datadiffs",
@@ -46,6 +51,13 @@ def make_app(database: Database, ring: KeyRing) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(telemetry.Telemetry)
     return app
+
+
+@asynccontextmanager
+async def _lifespan(_: FastAPI) -> AsyncGenerator[None]:
+    # More would only wait for each other: for Python's lock, and for a connection to our database.
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 def _add_signs_of_life(app: FastAPI, house: House) -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 
+from weighbridge.api.known_keys import KnownKeys
 from weighbridge.catalog.api_keys import ApiKey, check_key, note_use
 from weighbridge.store.audit import note
 from weighbridge.store.database import EVERYTHING, Database, seen_by
@@ -29,10 +31,11 @@ _CHALLENGE = {"WWW-Authenticate": 'Key realm="weighbridge"'}
 
 @dataclass(frozen=True)
 class House:
-    """What every request needs of the server: its database and its key ring."""
+    """What every request needs of the server: its database, its key ring, the keys it knows."""
 
     database: Database
     ring: KeyRing
+    known: KnownKeys = field(default_factory=KnownKeys)
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,13 @@ class Caller:
 
     @contextmanager
     def sees(self) -> Generator[Connection]:
-        """Begin a transaction that sees what this key may see."""
-        with seen_by(self.house.database, self.key.environment) as connection:
+        """Look at what this key may see; for reading."""
+        with seen_by(self.house.database, self.key.environment, reading=True) as connection:
             yield connection
 
     def writes(self, action: str, work: Callable[[Connection], Written]) -> Any:
         """Do a write in one transaction, note it in the audit, and give its answer."""
-        with self.sees() as connection:
+        with seen_by(self.house.database, self.key.environment) as connection:
 
             def noted() -> Any:
                 written = work(connection)
@@ -107,18 +110,30 @@ class Needs:
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
-    def __call__(self, request: Request, wish: Annotated[Wish | None, Depends(wish_of)]) -> Caller:
+    async def __call__(
+        self, request: Request, wish: Annotated[Wish | None, Depends(wish_of)]
+    ) -> Caller:
         """Check the key of a request."""
         house: House = request.app.state.house
-        with seen_by(house.database, EVERYTHING) as connection:
-            key = check_key(connection, _token(request))
-            if key is not None:
-                note_use(connection, key)
+        token = _token(request)
+        key = house.known.get(token)
+        if key is None:
+            key = await run_in_threadpool(_look_up, house, token)
         if key is None:
             raise HTTPException(401, "Give a valid API key.", headers=_CHALLENGE)
         if self.scope not in key.scopes:
             raise HTTPException(403, f"This key has not the scope {self.scope}.")
         return Caller(key, house, wish)
+
+
+def _look_up(house: House, token: str) -> ApiKey | None:
+    with seen_by(house.database, EVERYTHING) as connection:
+        key = check_key(connection, token)
+        if key is not None:
+            note_use(connection, key)
+    if key is not None:
+        house.known.put(token, key)
+    return key
 
 
 def _token(request: Request) -> str:

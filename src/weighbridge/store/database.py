@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 import psycopg
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
 from weighbridge.errors import BadArgument, StoreFailed
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import ConnectionPoolEntry
 
 # Whoever works for all: the worker, migrations, the commands of an operator.
 EVERYTHING = "*"
@@ -20,6 +26,8 @@ _AWAY = (OperationalError, InterfaceError, NoConnectionFree, psycopg.Operational
 # The queue's tables lie in our schema too: a database that is shared keeps its own clean.
 SESSION = "-c search_path=weighbridge -c timezone=UTC"
 _IMPATIENT = " -c statement_timeout=15s -c lock_timeout=5s"
+# A connection that nobody used for so long is asked whether it lives before it is given out.
+_FRESH = 1.0
 
 
 class Database:
@@ -50,12 +58,12 @@ class Database:
             return self._engines[environment]
 
     def _make(self, environment: str) -> Engine:
-        return create_engine(
+        engine = create_engine(
             self._address,
             pool_size=self._size,
             max_overflow=0,
             pool_timeout=5,
-            pool_pre_ping=True,
+            json_deserializer=msgspec.json.decode,  # five times as fast as the standard library's
             connect_args={
                 "connect_timeout": 5,
                 "tcp_user_timeout": 20_000,
@@ -65,6 +73,9 @@ class Database:
                 + ("" if self._patient else _IMPATIENT),
             },
         )
+        event.listen(engine, "checkin", _note_rest)
+        event.listen(engine, "checkout", _ask_rested)
+        return engine
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -74,17 +85,39 @@ class Database:
             self._engines.clear()
 
 
+def _note_rest(_: Any, entry: ConnectionPoolEntry) -> None:
+    entry.info["rests_since"] = time.monotonic()
+
+
+def _ask_rested(driver: Any, entry: ConnectionPoolEntry, _: Any) -> None:
+    if time.monotonic() - entry.info.get("rests_since", time.monotonic()) < _FRESH:
+        return
+    try:
+        driver.execute("")
+        driver.rollback()
+    except psycopg.Error as error:
+        raise DisconnectionError from error  # the pool opens a new one in its place
+
+
 @contextmanager
-def seen_by(database: Database, environment: str) -> Generator[Connection]:
+def seen_by(
+    database: Database, environment: str, *, reading: bool = False
+) -> Generator[Connection]:
     """Begin a transaction that sees and writes the rows of one environment only.
 
-    Row-level security holds it, beside the conditions of each query. Raises StoreFailed.
+    Row-level security holds it, beside the conditions of each query. `reading`: there is nothing
+    to commit, each statement stands for itself, at a third of the round trips. Raises StoreFailed.
     """
+    engine = database.engine(environment)
     try:
-        with database.engine(environment).begin() as connection:
+        with _autocommitting(engine) if reading else engine.begin() as connection:
             yield connection
     except _AWAY as error:
         raise StoreFailed(
             "Our own database cannot be used just now.",
             next_step="Look at the server's log; the request can be made again.",
         ) from error
+
+
+def _autocommitting(engine: Engine) -> Connection:
+    return engine.connect().execution_options(isolation_level="AUTOCOMMIT")
