@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import text
 
@@ -12,7 +12,8 @@ from weighbridge.api import telemetry
 from weighbridge.api.auth import House, check_declared
 from weighbridge.api.datafold import diffs, sources
 from weighbridge.api.faults import add_faults
-from weighbridge.api.limits import BodyLimit
+from weighbridge.api.limits import BodyLimit, keepable
+from weighbridge.api.openapi import describe, operation_id
 from weighbridge.errors import StoreFailed
 from weighbridge.store.database import EVERYTHING, seen_by
 
@@ -34,11 +35,14 @@ def make_app(database: Database, ring: KeyRing) -> FastAPI:
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
+        dependencies=[Depends(keepable)],
     )
     for room in (diffs, sources):
         facade.include_router(room.router)
     check_declared(facade, public=frozenset())
     check_declared(app, public=_PUBLIC)
+    describe(facade)
     for each in (app, facade):
         each.state.house = house
         add_faults(each)
