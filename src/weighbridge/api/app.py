@@ -8,12 +8,14 @@ from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import text
 
+from weighbridge import __version__
 from weighbridge.api import telemetry
 from weighbridge.api.auth import House, check_declared
 from weighbridge.api.datafold import diffs, sources
 from weighbridge.api.faults import add_faults
 from weighbridge.api.limits import BodyLimit, keepable
 from weighbridge.api.openapi import describe, operation_id
+from weighbridge.api.try_it import add_page, pages_of
 from weighbridge.errors import StoreFailed
 from weighbridge.store.database import EVERYTHING, seen_by
 
@@ -29,8 +31,10 @@ def make_app(database: Database, ring: KeyRing) -> FastAPI:
     house = House(database, ring)
     app = FastAPI(title="weighbridge", openapi_url=None)
     _add_signs_of_life(app, house)
+    add_page(app, "/datafold", title="Weighbridge: Datafold's API")
     facade = FastAPI(
-        title="weighbridge: datadiffs",
+        title="Weighbridge: datadiffs",
+        version=__version__,
         description="Datafold's words for comparing two tables.",
         openapi_url="/openapi.json",
         docs_url=None,
@@ -41,7 +45,7 @@ def make_app(database: Database, ring: KeyRing) -> FastAPI:
     for room in (diffs, sources):
         facade.include_router(room.router)
     check_declared(facade, public=frozenset())
-    check_declared(app, public=_PUBLIC)
+    check_declared(app, public=_PUBLIC | pages_of("/datafold"))
     describe(facade)
     for each in (app, facade):
         each.state.house = house

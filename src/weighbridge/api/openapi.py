@@ -131,9 +131,7 @@ def _show(schemas: dict[str, Any], routes: Iterable[APIRoute]) -> None:
     for route in routes:
         bodies: list[Any] = [p.field_info.annotation for p in route.dependant.body_params]
         asked = [TypeAdapter(body).json_schema() for body in bodies]
-        answered = TypeAdapter[Any](route.response_model).json_schema(
-            mode="serialization"
-        )
+        answered = TypeAdapter[Any](route.response_model).json_schema(mode="serialization")
         for whole in (*asked, answered):
             for name, said in {**whole.get("$defs", {}), whole.get("title"): whole}.items():
                 if name in schemas and "examples" in said:
