@@ -314,6 +314,19 @@ def no_such_database(well: Well) -> None:
     well.url(path="/nothing")
 
 
+@plant("problem", "database")
+def no_such_host(well: Well) -> None:
+    well.url(host="nowhere.invalid")
+
+
+@plant("problem", "database")
+def user_may_not_connect(well: Well) -> None:
+    name = f"locked_{well.asked.port}"
+    well.sql(f"create role {name} nologin password 'p'", whose=well.admin)
+    well.after.callback(well.sql, f"drop role {name}", whose=well.admin)
+    well.url(user=name, password="p")
+
+
 @plant("problem", "database role")
 def role_is_superuser(well: Well) -> None:
     well.environ["DATABASE_URL"] = well.admin
@@ -443,6 +456,27 @@ def clock_is_behind(well: Well) -> None:
     well.ahead = timedelta(minutes=-2)
 
 
+# What the sentence says beside its subject.
+SAYS = {
+    "nothing_listens_at_database_url": "nothing listens there",
+    "password_of_the_database_is_wrong": "it refuses the user or the password",
+    "no_such_database": "it has no such database",
+    "no_such_host": "nobody knows the host's name",
+    "user_may_not_connect": "it does not let this user in",
+    "role_is_superuser": "is a superuser",
+    "role_bypasses_row_level_security": "has BYPASSRLS",
+    "role_has_no_rights": "may not",
+    "row_level_security_is_off": "datadiffs",
+    "variable_with_a_typo": "WEIGHBRIDGE_MEMROY",
+    "driver_missing": "shop needs it",
+    "secret_variable_is_not_set": "SHOP_PASSWORD",
+    "memory_limit_is_lower_than_the_settings": "The control group allows 537 MB",
+    "key_ring_is_another_one": "does not open the secrets of shop",
+    "a_dead_worker_holds_a_job": "1 are in the hands",
+    "clock_is_ahead": "3,600 s ahead of",
+    "clock_is_behind": "120 s behind",
+}
+
 # The tests -----------------------------------------------------------------------------------
 
 
@@ -455,6 +489,7 @@ def test_a_healthy_house_has_no_finding(well: Well) -> None:
 
 
 def test_there_are_twenty_plants_and_more() -> None:
+    assert set(SAYS) <= set(PLANTS)
     assert len(PLANTS) >= 20
 
 
@@ -467,6 +502,7 @@ def test_a_planted_misconfiguration_is_found(well: Well, name: str) -> None:
     code, said = examined(well)
     found = [one for one in said["findings"] if (one["subject"], one["level"]) == (subject, level)]
     assert found, said["findings"]
+    assert any(SAYS.get(name, "") in one["message"] for one in found), found
     assert code == (4 if said["problems"] else 0)
     assert level != "problem" or code == 4
     for one in said["findings"]:

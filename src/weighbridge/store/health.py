@@ -5,6 +5,7 @@ Nothing is changed. Each fact is for a person who wants to know what is wrong.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -95,23 +96,26 @@ def _revision(connection: Connection) -> str | None:
         return None  # it is somebody else's: `closed_tables` says so
 
 
-_REASONS = (
-    ("password authentication failed", "it refuses the user or the password"),
-    ("no password supplied", "it wants a password"),
-    ("no pg_hba.conf entry", "it lets nobody in from this address"),
-    ("role ", "it has no such user"),
-    ("database ", "it has no such database"),
-    ("refused", "nothing listens there"),
-    ("No such file", "there is no such socket"),
-    ("resolve", "nobody knows the host's name"),
-    ("translate host", "nobody knows the host's name"),
-    ("timeout", "it does not answer"),
-    ("timed out", "it does not answer"),
-    ("too many", "it has no connection to spare"),
+_REASONS = tuple(
+    (re.compile(sign), reason)
+    for sign, reason in (
+        ("password authentication failed", "it refuses the user or the password"),
+        ("no password supplied", "it wants a password"),
+        ("no pg_hba.conf entry", "it lets nobody in from this address"),
+        ("permission denied for database|not permitted to log in", "it does not let this user in"),
+        ('role ".*" does not exist', "it has no such user"),
+        ('database ".*" does not exist', "it has no such database"),
+        ("refused", "nothing listens there"),
+        ("No such file", "there is no such socket"),
+        ("resolve|translate host|not known", "nobody knows the host's name"),
+        ("time ?out|timed out", "it does not answer"),
+        ("too many|remaining connection slots", "it has no connection to spare"),
+        ("starting up|shutting down|recovery", "it is starting or ending just now"),
+    )
 )
 
 
 def why_unreachable(error: Exception) -> str:
     """Say in a few words why a connection could not be had; the driver's words may tell more."""
     words = str(getattr(error, "orig", error))
-    return next((reason for sign, reason in _REASONS if sign in words), "it cannot be reached")
+    return next((reason for sign, reason in _REASONS if sign.search(words)), "it cannot be reached")
