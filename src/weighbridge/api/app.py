@@ -7,15 +7,18 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import text
 
+from weighbridge import __version__
 from weighbridge.api import telemetry
 from weighbridge.api.auth import House, check_declared
 from weighbridge.api.datafold import diffs, sources
 from weighbridge.api.faults import add_faults
-from weighbridge.api.limits import BodyLimit
+from weighbridge.api.limits import BodyLimit, keepable
+from weighbridge.api.openapi import describe, operation_id
+from weighbridge.api.try_it import add_page, pages_of
 from weighbridge.errors import StoreFailed
 from weighbridge.store.database import EVERYTHING, seen_by
 
@@ -33,17 +36,22 @@ def make_app(database: Database, ring: KeyRing) -> FastAPI:
     house = House(database, ring)
     app = FastAPI(title="weighbridge", openapi_url=None, lifespan=_lifespan)
     _add_signs_of_life(app, house)
+    add_page(app, "/datafold", title="Weighbridge: Datafold's API")
     facade = FastAPI(
-        title="weighbridge: datadiffs",
+        title="Weighbridge: datadiffs",
+        version=__version__,
         description="Datafold's words for comparing two tables.",
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
+        generate_unique_id_function=operation_id,
+        dependencies=[Depends(keepable)],
     )
     for room in (diffs, sources):
         facade.include_router(room.router)
     check_declared(facade, public=frozenset())
-    check_declared(app, public=_PUBLIC)
+    check_declared(app, public=_PUBLIC | pages_of("/datafold"))
+    describe(facade)
     for each in (app, facade):
         each.state.house = house
         add_faults(each)

@@ -90,9 +90,11 @@ async def wish_of(
     idempotency_key: Annotated[
         str | None,
         Header(
+            alias="Idempotency-Key",
             min_length=1,
             max_length=255,
             description="Sent twice with the same request, it is carried out once.",
+            examples=["4f0c3d0e-orders-2025-03-01"],
         ),
     ] = None,
 ) -> Wish | None:
@@ -145,19 +147,24 @@ def _token(request: Request) -> str:
 
 def check_declared(app: FastAPI, *, public: frozenset[str]) -> None:
     """Refuse to start with a route that says neither a scope nor that it is public."""
-    for route in _routes(app.routes):
-        declared = any(isinstance(d.call, Needs) for d in route.dependant.dependencies)
-        if not declared and route.path not in public:
+    for route in routes_of(app.routes):
+        if scope_of(route) is None and route.path not in public:
             raise RuntimeError(f"{route.path} declares no scope: give it a Needs(…)")
 
 
-def _routes(of: Iterable[Any]) -> Iterator[APIRoute]:
+def scope_of(route: APIRoute) -> str | None:
+    """Give the scope that a route declares, None if it declares none."""
+    needs = [d.call for d in route.dependant.dependencies if isinstance(d.call, Needs)]
+    return needs[0].scope if needs else None
+
+
+def routes_of(of: Iterable[Any]) -> Iterator[APIRoute]:
     """Give every route, also those of routers that were included: FastAPI keeps these whole."""
     for route in of:
         if isinstance(route, APIRoute):
             yield route
         elif (router := getattr(route, "original_router", None)) is not None:
-            yield from _routes(router.routes)
+            yield from routes_of(router.routes)
 
 
 ReadsDiffs = Annotated[Caller, Depends(Needs("diffs:read"))]

