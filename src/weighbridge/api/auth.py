@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.routing import APIRoute
 
 from weighbridge.catalog.api_keys import ApiKey, check_key, note_use
+from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.audit import note
 from weighbridge.store.database import EVERYTHING, Database, seen_by
 from weighbridge.store.idempotency import Wish, once
@@ -29,10 +30,11 @@ _CHALLENGE = {"WWW-Authenticate": 'Key realm="weighbridge"'}
 
 @dataclass(frozen=True)
 class House:
-    """What every request needs of the server: its database and its key ring."""
+    """What every request needs of the server: its database, its key ring, whom it may reach."""
 
     database: Database
     ring: KeyRing
+    policy: HostPolicy = field(default_factory=HostPolicy.operator)
 
 
 @dataclass(frozen=True)

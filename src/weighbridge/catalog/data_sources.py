@@ -43,7 +43,7 @@ def add_data_source(
     vendor: str,
     options: Mapping[str, Any],
     settings: Mapping[str, Any],
-    created_by: int,
+    created_by: int | None,
 ) -> DataSource:
     """Store a connection. Raises BadArgument for a wrong field or a name that is taken."""
     shown, secret = checked(vendor, dict(options))

@@ -239,9 +239,10 @@ class Problem(BaseModel):
 _PROBLEMS = {
     401: "No valid API key.",
     403: "The key lacks the scope.",
-    404: "There is no such diff, or this key may not see it.",
+    404: "There is none of that id, or this key may not see it.",
     409: "It does not fit the present state of the diff.",
     422: "The request cannot be carried out; detail says what to change.",
+    503: "Too many are asking just now; Retry-After says when to come again.",
 }
 
 
