@@ -49,7 +49,7 @@ def body(url: str, name: str = "shop", **more: Any) -> dict[str, Any]:
     made = source_body(url, name)
     made["type"] = "pg" if url.startswith("postgresql") else "mysql"
     for key, value in more.items():
-        (made if key in {"temp_schema"} else made["options"])[key] = value
+        (made if key == "temp_schema" else made["options"])[key] = value
     return made
 
 
