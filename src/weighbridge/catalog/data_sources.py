@@ -26,6 +26,7 @@ class DataSource:
     """A stored connection as it may be shown: `has_secret` instead of the secret."""
 
     id: int
+    environment: str
     name: str
     vendor: str
     options: Mapping[str, Any]
@@ -89,6 +90,23 @@ def get_data_source(connection: Connection, number: int) -> DataSource:
     return _data_source(_row(connection, number))
 
 
+def find_data_source(connection: Connection, name: str, environment: str) -> DataSource:
+    """Give a connection by its name. Raises NoSuchConnection."""
+    row = connection.execute(
+        select(connections).where(
+            connections.c.name == name,
+            connections.c.environment == environment,
+            connections.c.deleted_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None:
+        raise NoSuchConnection(
+            f"No connection named {name!r} is stored for {environment}.",
+            next_step="`weighbridge connections list --stored` shows those that are.",
+        )
+    return _data_source(row)
+
+
 def open_side(
     connection: Connection,
     ring: KeyRing,
@@ -125,6 +143,7 @@ def _place(number: int) -> str:
 def _data_source(row: Row[Any]) -> DataSource:
     return DataSource(
         id=row.id,
+        environment=row.environment,
         name=row.name,
         vendor=row.vendor,
         options=row.options,

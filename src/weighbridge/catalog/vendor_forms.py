@@ -14,7 +14,7 @@ from pydantic import (
     field_validator,
 )
 
-from weighbridge.connectors.sides import SideSpec
+from weighbridge.connectors.sides import SideSpec, parse_side
 from weighbridge.errors import BadArgument
 
 
@@ -98,6 +98,34 @@ def configuration_schema(vendor: str) -> dict[str, Any]:
     }
 
 
+def from_url(url: str) -> tuple[str, dict[str, Any]]:
+    """Take a connection's URL apart: (its kind, its fields). Raises BadArgument.
+
+    A URL with a password is refused: it was typed where others can see it.
+    """
+    spec = parse_side(url, query="SELECT 1")
+    schemes = {"postgres": "postgresql", "mariadb": "mysql"}
+    scheme = schemes.get(spec.scheme, spec.scheme)
+    kind = next((kind for kind, (_, known, _) in FORMS.items() if known == scheme), None)
+    if kind is None:
+        raise BadArgument(
+            f"A connection to {spec.scheme} cannot be stored.",
+            next_step=f"Use one of {', '.join(known for _, known, _ in FORMS.values())}.",
+        )
+    if spec.password is not None:
+        raise BadArgument(
+            "The URL holds a password, which everybody on this machine can see.",
+            next_step="Leave it out, change it, and give it by a file, a variable or the prompt.",
+        )
+    if "#" in url:
+        raise BadArgument(
+            "The URL names a table: a connection is a whole database.",
+            next_step="Leave out everything from # on.",
+        )
+    said = {"host": spec.host, "port": spec.port, "user": spec.user, "dbname": spec.database}
+    return kind, {n: v for n, v in {**said, **spec.parameters}.items() if v is not None}
+
+
 def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
     """Check a form: (what may be shown, the secret). Raises BadArgument for each wrong field."""
     if vendor not in FORMS:
@@ -108,10 +136,15 @@ def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str |
     try:
         form = FORMS[vendor][2].model_validate(options)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
+        said = error.errors(include_input=False, include_url=False)
+        # A field that is written wrongly is also one that is missing: the first says more.
+        first = next((one for one in said if one["type"] == "extra_forbidden"), said[0])
+        field = ".".join(str(part) for part in first["loc"])[:80]
+        unknown = first["type"] == "extra_forbidden"
+        what = "there is no such field" if unknown else first["msg"].lower()
         raise BadArgument(
-            f"options.{field}: {first['msg'].lower()}.", next_step="Correct the field."
+            f"options.{field}: {what}.",
+            next_step=f"Give {', '.join(wire_names(vendor).values())}.",
         ) from None
     body = form.model_dump()
     secret = body.pop(_SECRET)
