@@ -7,6 +7,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   ├── NoSuchColumn        no column of that name (near names are given)
 │   ├── NoSuchConnection    no stored connection of that number
 │   ├── NoSuchDiff          no stored diff of that number
+│   ├── NoSuchErrand        no test or other short job of that number
 │   ├── NotNow              what is asked for does not fit the present state
 │   ├── NoKey               no key was given and none could be found
 │   ├── NotComparable       the sides have nothing that could be compared
@@ -46,6 +47,7 @@ __all__ = [
     "NoSuchColumn",
     "NoSuchConnection",
     "NoSuchDiff",
+    "NoSuchErrand",
     "NoSuchTable",
     "NotComparable",
     "NotNow",
@@ -128,6 +130,12 @@ class NoSuchDiff(RequestError):
     """No stored diff of that number, or none that may be seen."""
 
     code = "no_such_diff"
+
+
+class NoSuchErrand(RequestError):
+    """No test or other short job of that number, or none that may be seen."""
+
+    code = "no_such_errand"
 
 
 class NotNow(RequestError):

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from weighbridge.catalog import errands
 from weighbridge.datadiffs import run as datadiffs_run
 from weighbridge.datadiffs import store as datadiffs_store
 from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
@@ -33,7 +34,8 @@ async def _work(url: str, ring: KeyRing, slots: int) -> None:
     database = Database(url, size=2 * slots, patient=True)
     policy = HostPolicy.operator()
     works: dict[str, Work] = {
-        datadiffs_store.JOB: partial(datadiffs_run.run, database, ring, policy=policy)
+        datadiffs_store.JOB: partial(datadiffs_run.run, database, ring, policy=policy),
+        errands.JOB: partial(errands.run, database, ring, policy=policy),
     }
     app = make_app(url, works, slots=slots)
     async with app.open_async():

@@ -48,15 +48,17 @@ AT_CREATION = {"archived": True, "purged": True}
 
 def path_of(ground: Ground, case: tuple[str, str]) -> str:
     """Write a route's path with the numbers of one's own objects."""
-    return case[1].format(
-        source=ground.source["production"], diff=ground.diff["production"]
-    )  # fmt: skip
+    return case[1].format(**own(ground))
 
 
 def body_of(ground: Ground, case: tuple[str, str]) -> dict[str, Any]:
     """Give the body that a route takes."""
-    numbers = {"source": ground.source["production"], "diff": ground.diff["production"]}
-    return filled(dict(ROUTES[case].body or {}), numbers)
+    return filled(dict(ROUTES[case].body or {}), own(ground))
+
+
+def own(ground: Ground) -> dict[str, int]:
+    """Give the numbers of one's own objects."""
+    return {kind: numbers["production"] for kind, numbers in ground.objects.items()}
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 
 from weighbridge.api.known_keys import KnownKeys
 from weighbridge.catalog.api_keys import ApiKey, check_key, note_use
+from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.audit import note
 from weighbridge.store.database import EVERYTHING, Database, seen_by
 from weighbridge.store.idempotency import Wish, once
@@ -31,11 +32,12 @@ _CHALLENGE = {"WWW-Authenticate": 'Key realm="weighbridge"'}
 
 @dataclass(frozen=True)
 class House:
-    """What every request needs of the server: its database, its key ring, the keys it knows."""
+    """What every request needs of the server: database, key ring, known keys, whom it may reach."""
 
     database: Database
     ring: KeyRing
     known: KnownKeys = field(default_factory=KnownKeys)
+    policy: HostPolicy = field(default_factory=HostPolicy.operator)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
 PROBLEM = "application/problem+json"
-_STATUS = {"no_such_connection": 404, "no_such_diff": 404, "not_now": 409, "store_failed": 503}
+_STATUS = {
+    "no_such_connection": 404, "no_such_diff": 404, "no_such_errand": 404,
+    "not_now": 409, "store_failed": 503,
+}  # fmt: skip
 _BY_BLAME = {"caller": 422, "connection": 422, "data": 422, "us": 500}
 TITLES = {
     400: "Bad request", 401: "Not authenticated", 403: "Not allowed", 404: "Not found",

@@ -26,6 +26,7 @@ class DataSource:
     """A stored connection as it may be shown: `has_secret` instead of the secret."""
 
     id: int
+    environment: str
     name: str
     vendor: str
     options: Mapping[str, Any]
@@ -43,7 +44,7 @@ def add_data_source(
     vendor: str,
     options: Mapping[str, Any],
     settings: Mapping[str, Any],
-    created_by: int,
+    created_by: int | None,
 ) -> DataSource:
     """Store a connection. Raises BadArgument for a wrong field or a name that is taken."""
     shown, secret = checked(vendor, dict(options))
@@ -87,6 +88,23 @@ def list_data_sources(connection: Connection) -> list[DataSource]:
 def get_data_source(connection: Connection, number: int) -> DataSource:
     """Give one connection. Raises NoSuchConnection, also for one that may not be seen."""
     return _data_source(_row(connection, number))
+
+
+def find_data_source(connection: Connection, name: str, environment: str) -> DataSource:
+    """Give a connection by its name. Raises NoSuchConnection."""
+    row = connection.execute(
+        select(connections).where(
+            connections.c.name == name,
+            connections.c.environment == environment,
+            connections.c.deleted_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None:
+        raise NoSuchConnection(
+            f"No connection named {name!r} is stored for {environment}.",
+            next_step="`weighbridge connections list --stored` shows those that are.",
+        )
+    return _data_source(row)
 
 
 def open_side(
@@ -143,6 +161,7 @@ def _place(number: int) -> str:
 def _data_source(row: Row[Any]) -> DataSource:
     return DataSource(
         id=row.id,
+        environment=row.environment,
         name=row.name,
         vendor=row.vendor,
         options=row.options,

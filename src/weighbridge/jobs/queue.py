@@ -21,17 +21,24 @@ if TYPE_CHECKING:
 # A dead worker's jobs are with another one after SILENT + SWEEP seconds at most.
 HEARTBEAT, SILENT, SWEEP = 5.0, 20.0, 10.0
 ATTEMPTS = 5
+# Of short work that somebody waits for.
+URGENT = 10
 # How soon it is asked again whether our database is back, and for how long.
 _SOON, _PATIENCE = 1.0, 120
 
 Work = Callable[..., None]
 
 
-def request_job(connection: Connection, name: str, **ids: int) -> None:
-    """Ask for a job in the transaction that writes its row: both are there, or neither."""
+def request_job(connection: Connection, name: str, *, priority: int = 0, **ids: int) -> None:
+    """Ask for a job in the transaction that writes its row: both are there, or neither.
+
+    Of the jobs that wait, those of a higher `priority` are begun first.
+    """
     driver = connection.connection.dbapi_connection
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
-    app.configure_task(name, allow_unknown=True, connection=cast("Any", driver)).defer(**ids)
+    app.configure_task(
+        name, allow_unknown=True, connection=cast("Any", driver), priority=priority
+    ).defer(**ids)
 
 
 def make_app(url: str, works: dict[str, Work], *, slots: int) -> procrastinate.App:

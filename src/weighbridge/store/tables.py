@@ -30,6 +30,7 @@ SCHEMA = "weighbridge"
 ENVIRONMENTS = ("production", "staging")
 # How a diff goes: waiting → processing → done | failed | cancelled.
 STATES = ("waiting", "processing", "done", "failed", "cancelled")
+ERRAND_STATES = ("waiting", "processing", "done", "failed")
 
 metadata = MetaData(
     schema=SCHEMA,
@@ -86,7 +87,8 @@ connections = Table(
     Column("options", JSONB, nullable=False),
     Column("secret", LargeBinary),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("created_by", ForeignKey("api_keys.id"), nullable=False),
+    # Null: an operator, by the command.
+    Column("created_by", ForeignKey("api_keys.id")),
     _moment("created_at", now=True),
     _moment("deleted_at"),
     Index("uq_connections_name", "environment", "name", unique=True,
@@ -142,10 +144,14 @@ errands = Table(
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("request", JSONB, nullable=False),
     Column("status", Text, nullable=False, server_default="waiting"),
+    # Who works on it: only the holder of this number may write its answer.
+    Column("attempt", Integer, nullable=False, server_default="0"),
     Column("answer", JSONB),
     Column("created_by", ForeignKey("api_keys.id"), nullable=False),
     _moment("created_at", now=True),
     _moment("finished_at"),
+    CheckConstraint(f"status in ({', '.join(repr(s) for s in ERRAND_STATES)})", name="status"),
+    Index(None, "created_at"),
 )
 
 idempotency = Table(

@@ -19,10 +19,6 @@ Pair = Annotated[list[int], Field(min_length=2, max_length=2, description="Left,
 Pairs = Annotated[list[list[str]], Field(min_length=2, max_length=2, description="Left, right.")]
 
 
-def _shows(example: dict[str, Any]) -> ConfigDict:
-    return ConfigDict(json_schema_extra={"examples": [example]})
-
-
 class Progress(BaseModel):
     """How far it is: rows that were read, of rows that there may be."""
 
@@ -79,7 +75,7 @@ class Datadiff(NewDatadiff):
 class Datadiffs(BaseModel):
     """One page of diffs."""
 
-    model_config = _shows(examples.DIFFS)
+    model_config = examples.shows(examples.DIFFS)
 
     count: int = Field(description="Of all pages.")
     page: int
@@ -91,7 +87,7 @@ class Datadiffs(BaseModel):
 class Cancelled(BaseModel):
     """A diff's status after the wish to end it."""
 
-    model_config = _shows(examples.CANCELLED)
+    model_config = examples.shows(examples.CANCELLED)
 
     id: int
     status: Status
@@ -100,7 +96,7 @@ class Cancelled(BaseModel):
 class DatadiffSummary(BaseModel):
     """A diff in short, with a paragraph for a person."""
 
-    model_config = _shows(examples.SUMMARY)
+    model_config = examples.shows(examples.SUMMARY)
 
     id: int
     status: Status
@@ -139,7 +135,7 @@ class ResultRow(BaseModel):
 class Results(BaseModel):
     """One page of differing rows. `page` is null where `after` was given."""
 
-    model_config = _shows(examples.ROWS)
+    model_config = examples.shows(examples.ROWS)
 
     count: int = Field(description="Of all pages.")
     page: int | None
@@ -192,7 +188,7 @@ class SchemaFigures(BaseModel):
 class Unfinished(BaseModel):
     """A diff that waits or is under way."""
 
-    model_config = _shows(examples.RUNNING)
+    model_config = examples.shows(examples.RUNNING)
 
     status: Literal["waiting", "running"]
 
@@ -200,7 +196,7 @@ class Unfinished(BaseModel):
 class Success(BaseModel):
     """The figures of a finished diff."""
 
-    model_config = _shows(examples.SUCCESS)
+    model_config = examples.shows(examples.SUCCESS)
 
     status: Literal["success"]
     pks: KeyFigures
@@ -220,7 +216,7 @@ class Fault(BaseModel):
 class Failed(BaseModel):
     """A diff that failed or was cancelled."""
 
-    model_config = _shows(examples.FAILED)
+    model_config = examples.shows(examples.FAILED)
 
     status: Literal["failed"]
     error: Fault
@@ -232,7 +228,7 @@ SummaryResults = Annotated[Unfinished | Success | Failed, Field(discriminator="s
 class Organization(BaseModel):
     """Who asks."""
 
-    model_config = _shows(examples.WHO)
+    model_config = examples.shows(examples.WHO)
 
     org_id: int
     org_name: str
@@ -242,9 +238,10 @@ class Organization(BaseModel):
 _PROBLEMS = {
     401: "No valid API key.",
     403: "The key lacks the scope.",
-    404: "There is no such diff, or this key may not see it.",
+    404: "There is none of that id, or this key may not see it.",
     409: "It does not fit the present state of the diff.",
     422: "The request cannot be carried out; detail says what to change.",
+    503: "Too many are asking just now; Retry-After says when to come again.",
 }
 
 

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ConfigDict
+
+
+def shows(example: dict[str, Any]) -> ConfigDict:
+    """Give a model of an answer its example."""
+    return ConfigDict(json_schema_extra={"examples": [example]})
+
+
+def asks(example: dict[str, Any]) -> ConfigDict:
+    """Give a model of a request its example; it must have the types that it says."""
+    return ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [example]})
+
+
 ASKED: dict[str, Any] = {
     "data_source1_id": 1, "data_source2_id": 1,
     "table1": ["public", "orders"], "table2": ["public", "orders_copy"],
@@ -98,3 +111,56 @@ CSV = (
     '"changed","[""status""]",10,"paid","open"\n'
 )
 WHO: dict[str, Any] = {"org_id": 1, "org_name": "weighbridge", "user_id": 1}
+
+# Data sources --------------------------------------------------------------------------------
+
+SOURCE_ASKED: dict[str, Any] = {
+    "name": "shop", "type": "pg",
+    "options": {
+        "host": "db.example", "port": 5432, "user": "reader", "password": "…",
+        "dbname": "shop", "sslmode": "verify-full",
+    },
+}  # fmt: skip
+SOURCE: dict[str, Any] = {
+    "id": 1, "name": "shop", "type": "pg",
+    "options": {**SOURCE_ASKED["options"], "password": "********"},
+    "is_paused": False, "hidden": False, "temp_schema": None, "float_tolerance": 0.0,
+    "disable_schema_indexing": False, "disable_profiling": False, "created_at": _BEGAN,
+}  # fmt: skip
+SOURCE_TYPE: dict[str, Any] = {
+    "name": "PostgreSQL", "type": "pg",
+    "configuration_schema": {
+        "title": "PostgreSQL",
+        "properties": {"port": {"title": "Port", "type": "integer", "default": 5432}},
+        "required": ["host", "user", "dbname"], "secret": ["password"],
+    },
+}  # fmt: skip
+TEST_ASKED: dict[str, Any] = {"job_id": 7}
+_OK: dict[str, Any] = {"code": "ok", "message": "db.example is 192.0.2.7.", "outcome": "success"}
+TEST_RESULTS: dict[str, Any] = {
+    "results": [
+        {"step": "name", "status": "done", "result": _OK},
+        {"step": "tcp", "status": "processing", "result": None},
+    ]
+}
+QUERY_ASKED: dict[str, Any] = {"query": "select status, count(*) from orders group by 1"}
+QUERY_ANSWER: dict[str, Any] = {
+    "rows": [{"status": "paid", "count": 412}],
+    "columns": [{"name": "status", "type": "text"}, {"name": "count", "type": "bigint"}],
+    "capped": None,
+}
+TABLE_ASKED: dict[str, Any] = {"table": ["public", "orders"]}
+TASK_ASKED: dict[str, Any] = {"task_id": 8}
+TABLE_TASK: dict[str, Any] = {
+    "status": "done",
+    "result": {
+        "table": ["public", "orders"],
+        "columns": [
+            {"name": "id", "type": "bigint", "nullable": False, "key": True},
+            {"name": "number", "type": "text", "nullable": False, "key": False},
+        ],
+        "primary_key": ["id"], "unique": [["number"]],
+    },
+}  # fmt: skip
+KEY_ASKED: dict[str, Any] = {"table": ["public", "orders"], "candidates": 1}
+CANDIDATES: dict[str, Any] = {"candidates": [{"pk": ["id"]}], "error": None}

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from weighbridge.api.datafold import examples
-from weighbridge.catalog.data_sources import DataSource
 from weighbridge.datadiffs import Diff, DiffRequest
 from weighbridge.datadiffs.feedback import feedback
 from weighbridge.datadiffs.summary import summary_of
@@ -204,42 +203,6 @@ def datadiff_summary(
         "created_at": _moment(diff.created_at),
         "finished_at": _moment(diff.finished_at),
     }
-
-
-def data_source(source: DataSource) -> dict[str, Any]:
-    """Write a connection without its secret."""
-    options = {**source.options, "password": "********" if source.has_secret else None}
-    return {
-        "id": source.id,
-        "name": source.name,
-        "type": source.vendor,
-        "options": options,
-        "is_paused": False,
-        "hidden": False,
-        "temp_schema": source.settings.get("temp_schema"),
-        "float_tolerance": source.settings.get("float_tolerance", 0.0),
-        "disable_schema_indexing": source.settings.get("disable_schema_indexing", False),
-        "disable_profiling": source.settings.get("disable_profiling", False),
-        "created_at": _moment(source.created_at),
-    }
-
-
-class NewDataSource(BaseModel):
-    """A connection to store; `options` are those of its type's configuration schema."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: str = Field(min_length=1, max_length=200)
-    type: str
-    options: dict[str, Any]
-    temp_schema: str | None = None
-    float_tolerance: float = Field(0.0, ge=0)
-    disable_schema_indexing: bool = False
-    disable_profiling: bool = False
-
-    def settings(self) -> dict[str, Any]:
-        """Give what is no option of the vendor."""
-        return self.model_dump(exclude={"name", "type", "options"})
 
 
 def _result(diff: Diff, summary: dict[str, Any] | None) -> str | None:
