@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from tests.servers.postgres import PASSWORD
 from weighbridge.api.app import make_app
 from weighbridge.catalog.api_keys import SCOPES, make_key
 from weighbridge.datadiffs import run
+from weighbridge.jobs.queue import ATTEMPTS, Again
 from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.database import EVERYTHING, Database, seen_by
 from weighbridge.store.migrations import migrate
@@ -49,8 +50,11 @@ class House:
             return make_key(connection, name="test", environment=environment, scopes=scopes).token
 
     def run_diff(self, number: int) -> None:
-        """Do the work of a diff's job here and now."""
-        run.run(self.database, self.ring, number, policy=HostPolicy.operator())
+        """Do the work of a diff's job here and now, with as many tries as it wants."""
+        for _ in range(2 * ATTEMPTS):
+            with suppress(Again):
+                return run.run(self.database, self.ring, number, policy=HostPolicy.operator())
+        raise AssertionError(f"{number} is tried again for ever")
 
 
 @contextmanager

@@ -54,3 +54,11 @@ def libpq(info: dict[str, Any]) -> str:
         return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
     return " ".join(f"{name}={escaped(value)}" for name, value in info.items())
+
+
+def noticing(major: int) -> tuple[str, ...]:
+    """Let a server end a query whose asker was killed, instead of running it for nobody.
+
+    Servers before 14 do not know the setting: theirs run to their end.
+    """
+    return ("SET LOCAL client_connection_check_interval = '2s'",) if major >= 14 else ()

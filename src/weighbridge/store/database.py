@@ -56,6 +56,8 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             pool_pre_ping=True,
+            # An error's text goes to the log; what was asked with may be rows or a request.
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": 5,
                 "tcp_user_timeout": 20_000,
