@@ -64,12 +64,12 @@ class Ground:
         answer = self.client.post("/data_sources", json=source_body(url, "shop"))
         self.source = int(answer.json()["id"])
 
-    def diff(self, right: str) -> int:
+    def diff(self, right: str, *, right_source: int | None = None) -> int:
         """Ask for a diff of `a` with a table or view."""
         answer = self.client.post(
             "/datadiffs",
             json={
-                "data_source1_id": self.source, "data_source2_id": self.source,
+                "data_source1_id": self.source, "data_source2_id": right_source or self.source,
                 "table1": ["public", "a"], "table2": ["public", right], "pk_columns": ["id"],
             },
         )  # fmt: skip
