@@ -51,9 +51,11 @@ class House:
 
     def run_diff(self, number: int) -> None:
         """Do the work of a diff's job here and now, with as many tries as it wants."""
+        own = self.database.place
+        policy = HostPolicy.operator(own_databases=() if own is None else (own,))
         for _ in range(2 * ATTEMPTS):
             with suppress(Again):
-                return run.run(self.database, self.ring, number, policy=HostPolicy.operator())
+                return run.run(self.database, self.ring, number, policy=policy)
         raise AssertionError(f"{number} is tried again for ever")
 
 

@@ -42,7 +42,8 @@ def work(url: str, ring: KeyRing, *, slots: int = 4, grace: float = 20.0) -> Non
 
 async def _work(url: str, ring: KeyRing, slots: int, grace: float) -> None:
     database = Database(url, size=2 * slots, patient=True)
-    policy = HostPolicy.operator()
+    own = database.place
+    policy = HostPolicy.operator(own_databases=() if own is None else (own,))
     leaving = threading.Event()
     works: dict[str, Work] = {
         datadiffs_store.JOB: partial(

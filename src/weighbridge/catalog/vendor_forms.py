@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
+from weighbridge.net.hosts import HostPolicy, check_written
 
 
 class _Form(BaseModel):
@@ -46,10 +47,11 @@ _SECRET = "password"  # noqa: S105 the name of a field
 
 
 def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """Check a form: (what may be shown, the secret). Raises BadArgument for each wrong field."""
+    """Check a form: (what may be shown, the secret). Raises BadArgument for a wrong field, HostRefused."""
     if vendor not in FORMS:
         raise BadArgument(
-            f"There is no connection of the type {vendor!r}.",
+            # What was given is not repeated, here as elsewhere: it may be a secret.
+            "The type of the connection is not known.",
             next_step=f"Use one of {', '.join(FORMS)}.",
         )
     try:
@@ -61,6 +63,7 @@ def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str |
             f"options.{field}: {first['msg'].lower()}.", next_step="Correct the field."
         ) from None
     body = form.model_dump()
+    check_written(body["host"], body["port"], HostPolicy.operator())
     secret = body.pop(_SECRET)
     return body, None if secret is None else secret.get_secret_value()
 

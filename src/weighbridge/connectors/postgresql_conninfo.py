@@ -19,14 +19,15 @@ SESSION = (
 
 def conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
     """Give libpq's parameters, with the host resolved to addresses that the policy allows."""
-    address = resolve(spec.host or "localhost", spec.port or 5432, policy)
+    name = spec.database or spec.user or "postgres"
+    address = resolve(spec.host or "localhost", spec.port or 5432, policy, database=name)
     # libpq tries the addresses in turn; the name beside each is what TLS certificates are of.
     addresses = (address.ip, *address.alternatives)
     info: dict[str, Any] = {
         "host": ",".join([spec.host or "localhost"] * len(addresses)),
         "hostaddr": ",".join(addresses),
         "port": str(address.port),
-        "dbname": spec.database or spec.user or "postgres",
+        "dbname": name,
         "connect_timeout": "10",
         "application_name": "weighbridge",
         # A server that has gone without a word is noticed within 30 s.

@@ -42,6 +42,15 @@ class Database:
         self._engines: dict[str, Engine] = {}
         self._lock = threading.Lock()
 
+    @property
+    def place(self) -> tuple[str, int, str] | None:
+        """Say where our own database is: host, port, name. None for a socket in a folder."""
+        address = self._address
+        host = address.host or str(address.query.get("host", ""))
+        if not host or host.startswith("/"):
+            return None
+        return host, address.port or 5432, address.database or address.username or ""
+
     def engine(self, environment: str = EVERYTHING) -> Engine:
         """Give the pool whose connections see one environment, or everything."""
         with self._lock:
