@@ -195,6 +195,7 @@ NEXT = {
     "missing_extra": "Install the extra in the message, such as `weighbridge[postgres]`.",
     "connection_failed": "Check host, port and network; `weighbridge connections test NAME` helps.",
     "auth_failed": "Check user, password, database and grants.",
+    "no_such_database": "Check the name of the database.",
     "connection_lost": "Check the server and the network, then run it again.",
     "run_failed": "Run it again with `--debug` and report what it prints.",
     "unreadable": "Check that the file is whole and that its ending tells its format.",

@@ -16,6 +16,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   └── MissingExtra        the driver of a vendor is not installed
 ├── ConnectionFailed        the other system cannot be reached            exit 3
 │   ├── AuthFailed          it answered, and refused the user
+│   ├── NoSuchDatabase      it answered, and has no database of that name
 │   └── ConnectionLost      it went away in the middle
 ├── RunFailed               the work was begun and could not be finished  exit 4
 │   ├── Unreadable          a side is not readable as what it claims to be
@@ -46,6 +47,7 @@ __all__ = [
     "NoKey",
     "NoSuchColumn",
     "NoSuchConnection",
+    "NoSuchDatabase",
     "NoSuchDiff",
     "NoSuchErrand",
     "NoSuchTable",
@@ -187,6 +189,13 @@ class AuthFailed(ConnectionFailed):
     """The other system answered, and refused the user."""
 
     code = "auth_failed"
+    retry = False
+
+
+class NoSuchDatabase(ConnectionFailed):
+    """The other system answered, and has no database of that name."""
+
+    code = "no_such_database"
     retry = False
 
 

@@ -247,6 +247,16 @@ SERVER = (
         "path",
         "the keys that seal secrets; default `keys.json` in the data folder",
     ),
+    (
+        "WEIGHBRIDGE_GRACE",
+        "time",
+        "how long a worker that is to end may finish its diffs before it hands them back; default 20s",
+    ),
+    (
+        "WEIGHBRIDGE_FAULT",
+        "name",
+        "for tests of the server alone: the named place at which a process kills itself",
+    ),
 )
 
 

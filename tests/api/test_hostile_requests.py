@@ -25,7 +25,7 @@ from weighbridge.store.tables import metadata
 
 ground = authorization.ground
 WRITES = sorted(case for case in ROUTES if case[0] != "GET")
-WITH_BODY = [case for case in WRITES if ROUTES[case].body is not None]
+WITH_BODY = [case for case in WRITES if ROUTES[case].body]
 JSON = {"Content-Type": "application/json"}
 PLANTED = 424_242
 PLANTED_TEXT = "planted-by-the-caller"

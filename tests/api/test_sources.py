@@ -18,7 +18,7 @@ from tests.faults.command import ask, busy, run_sql
 from tests.house import House
 from tests.servers.postgres import PASSWORD
 from weighbridge.catalog import errands
-from weighbridge.net.hosts import HostPolicy
+from weighbridge.catalog.data_sources import policy_of
 from weighbridge.store.database import EVERYTHING, seen_by
 
 STEPS = ["name", "tcp", "tls", "auth", "read", "write"]
@@ -61,7 +61,7 @@ def store(client: TestClient, url: str, **more: Any) -> int:
 
 def work(house: House, number: int) -> None:
     """Do an errand's job here and now."""
-    errands.run(house.database, house.ring, number, policy=HostPolicy.operator())
+    errands.run(house.database, house.ring, number, policy=policy_of(house.database))
 
 
 def probed(house: House, client: TestClient, source: int) -> dict[str, dict[str, str]]:

@@ -55,9 +55,10 @@ class Server:
 
 
 @contextmanager
-def serving(data: Path, port: int) -> Generator[Server]:
+def serving(data: Path, port: int, **more: str) -> Generator[Server]:
+    """Run the server in a folder; `more` are variables of its environment."""
     words = data / "words"
-    environ = {n: v for n, v in os.environ.items() if n != "DATABASE_URL"}
+    environ = {n: v for n, v in os.environ.items() if n != "DATABASE_URL"} | more
     with words.open("w") as out:
         process = subprocess.Popen(
             [COMMAND, "serve", "--port", str(port), "--data", str(data)],

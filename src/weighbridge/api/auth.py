@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
@@ -17,6 +18,7 @@ from fastapi.routing import APIRoute
 
 from weighbridge.api.known_keys import KnownKeys
 from weighbridge.catalog.api_keys import ApiKey, check_key, note_use
+from weighbridge.catalog.data_sources import policy_of
 from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.audit import note
 from weighbridge.store.database import EVERYTHING, Database, seen_by
@@ -37,7 +39,11 @@ class House:
     database: Database
     ring: KeyRing
     known: KnownKeys = field(default_factory=KnownKeys)
-    policy: HostPolicy = field(default_factory=HostPolicy.operator)
+
+    @cached_property
+    def policy(self) -> HostPolicy:
+        """Say which hosts a connection may reach."""
+        return policy_of(self.database)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,9 @@ def ask(
         )
     check_query(sql, VENDORS[spec.scheme][3])
     kind = session_of(spec.scheme)
-    address = resolve(spec.host or "localhost", spec.port or kind.port, policy)
+    address = resolve(
+        spec.host or "localhost", spec.port or kind.port, policy, database=spec.database
+    )
     session = kind(spec, address, reach(address, REACH_SECONDS))
     try:
         found = _watched(session, sql, caps, gone)

@@ -12,12 +12,14 @@ from sqlalchemy.exc import IntegrityError
 
 from weighbridge.catalog.vendor_forms import checked, side_of
 from weighbridge.errors import BadArgument, NoSuchConnection, StoreFailed
+from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.tables import connections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
 
     from weighbridge.connectors.sides import SideSpec
+    from weighbridge.store.database import Database
     from weighbridge.store.sealed import KeyRing
 
 
@@ -33,6 +35,12 @@ class DataSource:
     settings: Mapping[str, Any]
     has_secret: bool
     created_at: datetime
+
+
+def policy_of(database: Database) -> HostPolicy:
+    """Say which hosts the server's connections may reach: never its own database."""
+    own = database.place
+    return HostPolicy.operator(own_databases=() if own is None else (own,))
 
 
 def add_data_source(

@@ -105,7 +105,9 @@ class _Attempt:
     def name(self) -> list[str]:
         """Resolve the host, and hold every address against the policy."""
         port = self._spec.port or self._kind.port
-        self._address = resolve(self._spec.host or "localhost", port, self._policy)
+        self._address = resolve(
+            self._spec.host or "localhost", port, self._policy, database=self._spec.database
+        )
         listed = ", ".join((self._address.ip, *self._address.alternatives))
         return [f"{self._address.host} is {listed}."]
 

@@ -16,6 +16,7 @@ from pydantic import (
 
 from weighbridge.connectors.sides import SideSpec, parse_side
 from weighbridge.errors import BadArgument
+from weighbridge.net.hosts import HostPolicy, check_written
 
 
 class _Form(BaseModel):
@@ -127,10 +128,11 @@ def from_url(url: str) -> tuple[str, dict[str, Any]]:
 
 
 def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """Check a form: (what may be shown, the secret). Raises BadArgument for each wrong field."""
+    """Check a form: (what may be shown, the secret). Raises BadArgument for a wrong field, HostRefused."""
     if vendor not in FORMS:
         raise BadArgument(
-            f"There is no connection of the type {vendor!r}.",
+            # What was given is not repeated, here as elsewhere: it may be a secret.
+            "The type of the connection is not known.",
             next_step=f"Use one of {', '.join(FORMS)}.",
         )
     try:
@@ -147,6 +149,7 @@ def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str |
             next_step=f"Give {', '.join(wire_names(vendor).values())}.",
         ) from None
     body = form.model_dump()
+    check_written(body["host"], body["port"], HostPolicy.operator())
     secret = body.pop(_SECRET)
     return body, None if secret is None else secret.get_secret_value()
 

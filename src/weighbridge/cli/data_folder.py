@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,8 @@ class Ground:
     embedded: bool
     # Nobody else serves from this folder.
     alone: bool
+    # Starts our own database again if it has died; for whoever stays.
+    keep: Callable[[], None] = lambda: None
 
 
 @contextmanager
@@ -41,10 +43,12 @@ def ground(data: Path | None, environ: Mapping[str, str]) -> Generator[Ground]:
     with ExitStack() as stack:
         lock = stack.enter_context((folder / "lock").open("w"))
         alone = _taken(lock)
+        keep: Callable[[], None] = lambda: None  # noqa: E731 nothing to keep
         if given is not None:
             url = given
         elif alone:
-            url = stack.enter_context(embedded_postgres(folder))
+            running = stack.enter_context(embedded_postgres(folder))
+            url, keep = running.url, running.keep
         else:
             url = url_of_running(folder)
         database = Database(url)
@@ -52,7 +56,7 @@ def ground(data: Path | None, environ: Mapping[str, str]) -> Generator[Ground]:
         migrate(database.engine())
         yield Ground(
             folder, url, ring_path, make_ring(ring_path), database,
-            embedded=given is None, alone=alone,
+            embedded=given is None, alone=alone, keep=keep,
         )  # fmt: skip
 
 

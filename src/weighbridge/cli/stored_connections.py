@@ -17,6 +17,7 @@ from weighbridge.catalog.data_sources import (
     find_data_source,
     list_data_sources,
     open_side,
+    policy_of,
 )
 from weighbridge.catalog.probing import STEPS, Finding, probe
 from weighbridge.catalog.vendor_forms import FORMS, configuration_schema, from_url
@@ -24,7 +25,6 @@ from weighbridge.cli.data_folder import Ground, ground
 from weighbridge.cli.faults import report_error
 from weighbridge.cli.surroundings import Surroundings
 from weighbridge.errors import BadArgument, WeighbridgeError
-from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.audit import note
 from weighbridge.store.database import EVERYTHING, seen_by
 from weighbridge.store.tables import ENVIRONMENTS
@@ -171,7 +171,7 @@ def check(
             shown[:] = findings
 
         temp_schema = source.settings.get("temp_schema")
-        findings = probe(spec, HostPolicy.operator(), temp_schema=temp_schema, tell=tell)
+        findings = probe(spec, policy_of(found.database), temp_schema=temp_schema, tell=tell)
         tell(findings)
         if as_json:
             steps = [finding.as_dict() for finding in findings]

@@ -61,7 +61,9 @@ class MySQLSource:
         self.where = spec.where
         self._spec = spec
         self._snapshot = snapshot
-        self._address = resolve(spec.host or "localhost", spec.port or PORT, policy)
+        self._address = resolve(
+            spec.host or "localhost", spec.port or PORT, policy, database=spec.database
+        )
         if not spec.database:
             raise BadArgument(
                 f"The side {spec.label} names no database.",

@@ -22,7 +22,7 @@ from weighbridge.connectors.base import (
 )
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
-from weighbridge.connectors.postgresql_conninfo import conninfo, libpq
+from weighbridge.connectors.postgresql_conninfo import conninfo, libpq, noticing
 from weighbridge.connectors.postgresql_hash import probe_sql, row_hash
 from weighbridge.connectors.postgresql_join import join_outputs, join_sql
 from weighbridge.connectors.postgresql_login import faults_of, login, run
@@ -239,8 +239,8 @@ class PostgresSource:
 
     def _prelude(self) -> tuple[str, ...]:
         if self._snapshot is None:
-            return ()
-        return (f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}",)
+            return noticing(self._major)
+        return (*noticing(self._major), f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
 
     # Hashing -------------------------------------------------------------------------------
 

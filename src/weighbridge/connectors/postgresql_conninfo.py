@@ -20,7 +20,9 @@ SESSION = (
 
 def conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
     """Give libpq's parameters, with the host resolved to addresses that the policy allows."""
-    return parameters(spec, resolve(spec.host or "localhost", spec.port or PORT, policy))
+    name = spec.database or spec.user or "postgres"
+    address = resolve(spec.host or "localhost", spec.port or PORT, policy, database=name)
+    return parameters(spec, address)
 
 
 def parameters(spec: SideSpec, address: Address) -> dict[str, Any]:
@@ -59,3 +61,11 @@ def libpq(info: dict[str, Any]) -> str:
         return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
     return " ".join(f"{name}={escaped(value)}" for name, value in info.items())
+
+
+def noticing(major: int) -> tuple[str, ...]:
+    """Let a server end a query whose asker was killed, instead of running it for nobody.
+
+    Servers before 14 do not know the setting: theirs run to their end.
+    """
+    return ("SET LOCAL client_connection_check_interval = '2s'",) if major >= 14 else ()

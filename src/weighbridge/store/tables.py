@@ -104,6 +104,8 @@ datadiffs = Table(
     Column("status", Text, nullable=False, server_default="waiting"),
     # Who works on it: only the holder of this number may write its outcome.
     Column("attempt", Integer, nullable=False, server_default="0"),
+    # How many of the attempts ended because a worker was told to end: these are no failures.
+    Column("handed_back", Integer, nullable=False, server_default="0"),
     # The attempt whose rows are to be read; null until the whole outcome is there.
     Column("outcome_attempt", Integer),
     Column("report", JSONB),
@@ -118,7 +120,10 @@ datadiffs = Table(
     _moment("cancel_wished_at"),
     CheckConstraint(f"status in ({', '.join(repr(s) for s in STATES)})", name="status"),
     CheckConstraint("(status = 'done') = (outcome_attempt is not null)", name="outcome"),
-)
+    # Those under way are few among many: the net below the queue looks at them all the time.
+    Index("ix_datadiffs_under_way", "id",
+          postgresql_where=text("status in ('waiting', 'processing')")),
+)  # fmt: skip
 
 datadiff_rows = Table(
     "datadiff_rows",
