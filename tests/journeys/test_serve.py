@@ -19,6 +19,8 @@ import psycopg
 import pytest
 
 from tests.api.conftest import TABLES, diff_body, source_body
+from tests.faults.command import assert_quiet, run_sql, wait_until_busy
+from tests.faults.ground import SLOW
 from tests.servers.processes import free_port
 
 COMMAND = str(Path(sys.executable).with_name("weighbridge"))
@@ -114,6 +116,29 @@ def test_from_nothing_to_rows(data: Path, fresh_postgres: str) -> None:
     with serving(data, port) as again:
         assert again.key == ""  # there is one already
         assert again.ask("GET", path, key=key)["status"] == "success"
+
+
+def test_ended_in_the_middle_of_a_diff(data: Path, fresh_postgres: str) -> None:
+    """The diff is stopped and handed back; the next start begins it at once (F13)."""
+    run_sql(fresh_postgres, *SLOW, "update pace set seconds = 30")
+    port, api = free_port(), "/datafold/api/v1"
+    body = {"table1": ["a"], "table2": ["slow"], "pk_columns": ["id"]}
+    with serving(data, port, WEIGHBRIDGE_GRACE="1s") as server:
+        key = server.key
+        source = server.ask("POST", f"{api}/data_sources", source_body(fresh_postgres, "s"))["id"]
+        body |= {"data_source1_id": source, "data_source2_id": source}
+        path = f"{api}/datadiffs/{server.ask('POST', f'{api}/datadiffs', body)['id']}"
+        wait_until_busy(fresh_postgres, "slow")
+        assert server.ask("GET", path)["status"] == "processing"
+        told = time.monotonic()
+        server.process.terminate()
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - told < 20
+        assert_quiet(fresh_postgres)
+    run_sql(fresh_postgres, "update pace set seconds = 0")
+    with serving(data, port) as again:
+        until(lambda: again.ask("GET", path, key=key)["status"] == "done", 15)
+        assert again.ask("GET", f"{path}/results", key=key)["count"] == 10
 
 
 def test_killed_supervisor_leaves_nothing_and_starts_again(data: Path) -> None:

@@ -261,8 +261,10 @@ class _Watch:
                 continue  # our database is away: the work goes on, the end will tell
             point("diff.told")
             if not goes_on:
-                point("diff.cancel_seen")
                 self.lost = now.attempt != self._diff.attempt
+                if not self.lost and now.status != "processing":
+                    return  # its end is written, by us
+                point("diff.cancel_seen")
                 self._stop.insist(self._ended)
                 return
 

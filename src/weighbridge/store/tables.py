@@ -137,6 +137,8 @@ datadiff_rows = Table(
     Column("left", JSONB),
     Column("right", JSONB),
     Column("changed", ARRAY(Text), nullable=False),
+    # A page of one kind, in order: without it every row of the diff is read for each page.
+    Index("ix_datadiff_rows_kind", "datadiff_id", "attempt", "kind", "n"),
 )
 
 # Short work whose answer a client fetches later: tests of connections, columns of tables.

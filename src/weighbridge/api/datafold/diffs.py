@@ -179,7 +179,7 @@ def change_datadiff(caller: WritesDiffs, number: Number, body: wire.DatadiffChan
     """Put a diff away, or delete the rows that it keeps.
 
     `archived` is a mark and can be taken back. `purged: true` deletes the differing rows of a diff
-    that has ended, also those that its report showed: irreversible. Its figures stay.
+    that has ended, also those that its report showed or explained: irreversible. Its figures stay.
     """
 
     def work(connection: Connection) -> Written:
