@@ -174,6 +174,8 @@ class _Watch:
                     now = store.get(connection, self._diff.id)
             except WeighbridgeError:
                 continue  # our database is away: the work goes on, the end will tell
+            if now.attempt == self._diff.attempt and now.status in store.ENDED:
+                return  # we have ended it ourselves: there is nothing left to stop
             if not goes_on:
                 self.lost = now.attempt != self._diff.attempt
                 self._stop.insist(self._ended)
