@@ -44,3 +44,16 @@ def test_what_is_stopped(
     with run._Watch(house.database, diff, stop):
         time.sleep(1)
     assert stop.is_set == stops
+
+
+def test_an_end_that_cannot_be_told_to_one_side_is_told_to_the_other() -> None:
+    stop, told = Stop(), []
+
+    def closed() -> None:
+        raise ConnectionError
+
+    stop.on_set(closed)
+    stop.on_set(lambda: told.append(1))
+    stop.set()
+    assert told == [1]
+    assert stop.is_set
