@@ -71,6 +71,8 @@ def lacks(body: Said, method: str, operation: Said) -> Iterator[str]:
         yield from _lacks_of_content(body, "request", operation["requestBody"]["content"])
     for status, answer in operation["responses"].items():
         yield from _lacks_of_content(body, status, answer.get("content", {}))
+        if "X-Request-Id" not in answer.get("headers", {}):
+            yield f"{status}: X-Request-Id"
         if not answer.get("description"):
             yield f"{status}: description"
         if not status.startswith("2") and set(answer["content"]) != {PROBLEM}:

@@ -45,6 +45,29 @@ _SCHEMES = {
     },
     "Bearer": {"type": "http", "scheme": "bearer", "description": "An API key as a bearer token."},
 }
+_HEADERS = {
+    "X-Request-Id": {
+        "description": "Names this request in the server's log; yours, if you sent one.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+    }
+}
+_HEADERS_OF = {
+    "401": {
+        "WWW-Authenticate": {
+            "description": "How a key is given.",
+            "required": True,
+            "schema": {"type": "string"},
+        }
+    },
+    "503": {
+        "Retry-After": {
+            "description": "Seconds.",
+            "required": True,
+            "schema": {"type": "integer", "minimum": 1},
+        }
+    },
+}
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -123,6 +146,7 @@ def _complete(operation: dict[str, Any], method: str, route: APIRoute) -> None:
             example = _example(int(status))
             content = {PROBLEM: {"schema": _PROBLEM_REF, "example": example}}
             said[status] = {"description": said[status]["description"], "content": content}
+        said[status]["headers"] = {**_HEADERS, **_HEADERS_OF.get(status, {})}
     operation["responses"] = {status: said[status] for status in sorted(said)}
 
 
@@ -134,8 +158,10 @@ def _show(schemas: dict[str, Any], routes: Iterable[APIRoute]) -> None:
         answered = TypeAdapter[Any](route.response_model).json_schema(mode="serialization")
         for whole in (*asked, answered):
             for name, said in {**whole.get("$defs", {}), whole.get("title"): whole}.items():
-                if name in schemas and "examples" in said:
-                    schemas[name]["examples"] = said["examples"]
+                # A model that is both asked for and answered has two descriptions.
+                for place in (name, f"{name}-Input", f"{name}-Output"):
+                    if place in schemas and "examples" in said:
+                        schemas[place]["examples"] = said["examples"]
 
 
 def _parameter(parameter: dict[str, Any]) -> dict[str, Any]:
