@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from tests import servers
 from tests.api.conftest import source_body
 from tests.api.test_queries import memory
 from tests.faults.command import ask, busy, run_sql
@@ -504,85 +493,6 @@ def test_a_wish_for_a_file(house: House, client: TestClient) -> None:
         assert asked.status_code == 422
         assert rogue.asked
         assert b"root:" not in rogue.stolen
-
-
-# TLS -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def tls_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """Give the URL of a PostgreSQL with TLS, and the certificate that it shows."""
-    folder = Path(tempfile.mkdtemp(prefix="weighbridge-tls-"))
-    folder.chmod(0o755)
-    certificate, key = folder / "server.crt", folder / "server.key"
-    write_certificate(certificate, key)
-    settings = {"ssl": "on", "ssl_cert_file": str(certificate), "ssl_key_file": str(key)}
-    with servers.postgres_server(settings=settings) as url:
-        yield url, certificate
-    shutil.rmtree(folder)
-
-
-def write_certificate(certificate: Path, key: Path) -> None:
-    """Make a certificate of `localhost` that signs itself, with a key that its server may read."""
-    private = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(private.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(private, hashes.SHA256())
-    )
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    certificate.chmod(0o644)
-    key.write_bytes(
-        private.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )  # fmt: skip
-    key.chmod(0o600)
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam("nobody")
-        os.chown(key, owner.pw_uid, owner.pw_gid)
-
-
-@pytest.mark.parametrize(
-    ("mode", "host", "code", "words"),
-    [
-        ("disable", "127.0.0.1", "skip", "TLS is off: sslmode is disable"),
-        ("prefer", "127.0.0.1", "ok", "not checked"),
-        ("require", "127.0.0.1", "ok", "TLSv1.3"),
-        ("verify-ca", "127.0.0.1", "ok", "signed as expected"),
-        ("verify-full", "localhost", "ok", "the host's own"),
-        ("verify-full", "127.0.0.1", "error", "sslmode is verify-full"),
-    ],
-)
-def test_tls(
-    house: House, client: TestClient, tls_server: tuple[str, Path], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch, mode: str, host: str, code: str, words: str,
-) -> None:  # fmt: skip
-    """What the step says is what libpq does: its login goes the same way."""
-    url, certificate = tls_server
-    home = tmp_path / ".postgresql"
-    home.mkdir()
-    shutil.copy(certificate, home / "root.crt")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("PGSSLROOTCERT", str(home / "root.crt"))  # libpq asks the system for a home
-    found = probed(house, client, store(client, url, sslmode=mode, host=host))
-    assert found["tls"]["code"] == code, found
-    assert words in found["tls"]["message"]
-    assert found["auth"]["code"] == ("skip" if code == "error" else "ok"), found
-    monkeypatch.delenv("PGSSLROOTCERT")
-    (home / "root.crt").unlink()
-    without = probed(house, client, store(client, url, name="x", sslmode=mode, host=host))
-    assert without["tls"]["code"] == ("error" if mode.startswith("verify") else code), without
 
 
 # Secrets -------------------------------------------------------------------------------------
