@@ -14,7 +14,9 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from tests.api.conftest import source_body
+from tests.api.test_queries import memory
 from tests.faults.command import ask, busy, run_sql
+from tests.faults.rogue_mysql import rogue_mysql
 from tests.house import House
 from tests.servers.postgres import PASSWORD
 from weighbridge.catalog import errands
@@ -462,3 +464,62 @@ def test_characters_that_no_database_keeps(client: TestClient, field: str, char:
         headers={"Content-Type": "application/json"},
     )  # fmt: skip
     assert answer.status_code == 422, answer.text
+
+
+# Servers that mean harm ----------------------------------------------------------------------
+
+
+def test_a_row_without_an_end(house: House, client: TestClient) -> None:
+    """The plainest question is answered for ever: the connection is cut, and memory stays."""
+    for polite in (0, 1, 9):
+        with rogue_mysql("endless", polite=polite) as rogue:
+            source = store(client, f"mysql://u:p@127.0.0.1:{rogue.port}/d", name=f"r{polite}")
+            before = memory()
+            began = time.monotonic()
+            found = probed(house, client, source)
+            asked = client.post(f"/data_sources/{source}/query", json={"query": "select 1 as a"})
+            assert rogue.asked
+        assert "error" in codes(found) or polite == 9, found
+        assert asked.status_code == (200 if polite == 9 else 422), asked.text
+        assert time.monotonic() - began < 30
+        assert memory() - before < 150e6
+
+
+def test_a_wish_for_a_file(house: House, client: TestClient) -> None:
+    with rogue_mysql("local_infile") as rogue:
+        source = store(client, f"mysql://u:p@127.0.0.1:{rogue.port}/d")
+        assert "error" in codes(probed(house, client, source))
+        asked = client.post(f"/data_sources/{source}/query", json={"query": "select 1 as a"})
+        assert asked.status_code == 422
+        assert rogue.asked
+        assert b"root:" not in rogue.stolen
+
+
+# Secrets -------------------------------------------------------------------------------------
+
+CANARY = "Kanari'7%\\x\"ü/4711"
+
+
+def test_a_canary_is_seen_nowhere(
+    house: House, client: TestClient, url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is in no answer, no log, and in no row of our database but sealed."""
+    source = store(client, url, password=CANARY)
+    database = store(client, url, name="d", password=CANARY, dbname="no_such_db")
+    seen: list[str] = [client.get("/data_sources").text]
+    for one in (source, database):
+        seen.append(json.dumps(probed(house, client, one), ensure_ascii=False))
+        seen.append(json.dumps(columns(house, client, one, "orders"), ensure_ascii=False))
+        for path, asked in (("query", {"query": "select 1"}), ("guess_pk", {"table": ["orders"]})):
+            answer = client.post(f"/data_sources/{one}/{path}", json=asked)
+            assert answer.status_code == 422
+            seen.append(answer.text)
+    with seen_by(house.database, EVERYTHING) as connection:
+        for table in ("connections", "errands", "audit", "procrastinate_jobs", "idempotency"):
+            rows = connection.execute(text(f"select t::text from weighbridge.{table} t"))
+            seen += [str(row[0]) for row in rows]
+    out, err = capfd.readouterr()
+    for said in (*seen, out, err):
+        assert "Kanari" not in said
+        assert "4711" not in said
+    assert "request" in out  # the log was looked at

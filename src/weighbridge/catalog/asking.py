@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from weighbridge.catalog.login import log_in
 from weighbridge.catalog.watch import Reason, Watch
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.registry import VENDORS, session_of
@@ -58,7 +59,7 @@ def ask(
     address = resolve(
         spec.host or "localhost", spec.port or kind.port, policy, database=spec.database
     )
-    session = kind(spec, address, reach(address, REACH_SECONDS))
+    session = log_in(spec, address, reach(address, REACH_SECONDS))
     try:
         found = _watched(session, sql, caps, gone)
     finally:
@@ -67,9 +68,11 @@ def ask(
 
 
 def _watched(session: Session, sql: str, caps: Caps, gone: threading.Event | None) -> Found:
+    before = session.received() or 0
+
     def too_much() -> bool:
         # What is kept is counted as text; what travels has its frames around it.
-        return (session.received() or 0) > 2 * caps.bytes
+        return (session.received() or 0) - before > 2 * caps.bytes
 
     with Watch(
         session.cancel, seconds=caps.seconds, sever=session.sever, gone=gone, too_much=too_much

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from weighbridge.catalog.login import LOGIN_SECONDS, few_words, log_in
 from weighbridge.catalog.secrets import scrubbed
 from weighbridge.catalog.watch import within
 from weighbridge.connectors.names import table_name
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from weighbridge.net.hosts import Address
 
 Code = Literal["ok", "error", "skip", "unknown"]
-# The steps in their order, and how long each may take. Together they are done within a minute.
-SECONDS = {"name": 8.0, "tcp": 8.0, "tls": 8.0, "auth": 12.0, "read": 10.0, "write": 10.0}
+# The steps in their order, and how long each may take: in all little more than a minute.
+SECONDS = {"name": 8.0, "tcp": 8.0, "tls": 8.0, "auth": LOGIN_SECONDS, "read": 8.0, "write": 8.0}
+# A step that is cut off says so itself, if it can: it is given up a little later.
+GIVE_UP_SECONDS = 4.0
 STEPS = tuple(SECONDS)
 # For each address of a name; there may be several.
 REACH_SECONDS = 4.0
@@ -83,7 +86,9 @@ def probe(
 
 def _taken(step: str, attempt: _Attempt) -> Finding:
     try:
-        message, *warnings = within(SECONDS[step], getattr(attempt, step), attempt.give_up)
+        message, *warnings = within(
+            SECONDS[step] + GIVE_UP_SECONDS, getattr(attempt, step), attempt.give_up
+        )
     except _Skip as reason:
         return Finding(step, "skip", str(reason))
     except WeighbridgeError as error:
@@ -131,7 +136,7 @@ class _Attempt:
         assert self._address is not None  # noqa: S101 an earlier step made it
         began = time.monotonic()
         link, self._link = self._link or self._reached(), None
-        session = self._kind(self._spec, self._address, link)
+        session = log_in(self._spec, self._address, link)
         if self._given_up:
             session.close()
         self._session = session
@@ -141,10 +146,12 @@ class _Attempt:
     def read(self) -> list[str]:
         """Read `select 1`; look whether the login may do more than read."""
         session = self._opened()
-        session.one()
+        with few_words(session, SECONDS["read"]):
+            session.one()
+            powers = session.powers()
         more = [
             f"{self._spec.user} {power}: give the connection a role that can only read."
-            for power in session.powers()
+            for power in powers
         ]
         return ["`SELECT 1` was read.", *more]
 
@@ -155,7 +162,8 @@ class _Attempt:
             raise _Skip("The connection is only read from: no temp_schema is set.")
         # Clients write it as database.schema, too.
         schema = table_name(self._temp_schema)[-1]
-        session.make_and_drop(schema)
+        with few_words(session, SECONDS["write"]):
+            session.make_and_drop(schema)
         return [f"A table was made in {schema} and dropped."]
 
     def _reached(self) -> socket.socket:

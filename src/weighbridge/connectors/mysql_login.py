@@ -77,6 +77,8 @@ def login(
         if code in _AUTH_CODES:
             raise faults.refused(words(error)) from None
         raise faults.unreachable(words(error), no_database=code == _NO_DATABASE) from None
+    except Exception as error:  # noqa: BLE001 a server's nonsense can fail the driver anywhere
+        raise faults.unreachable(words(error), no_database=False) from None
     keep_alive(connection)
     return connection
 

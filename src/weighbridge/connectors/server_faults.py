@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from weighbridge.connectors.sql import scrub
 from weighbridge.errors import (
@@ -27,7 +27,7 @@ class ServerFaults:
 
     label: str
     user: str | None
-    secrets: tuple[str | None, ...]
+    secrets: tuple[str | None, ...] = field(repr=False)
     own_sql: bool
     client: str
     permission: str

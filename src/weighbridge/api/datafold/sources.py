@@ -93,7 +93,7 @@ def data_source_types(_caller: ReadsConnections) -> Any:
     responses=problems(404),
 )
 def test_data_source(caller: WritesConnections, number: Number) -> Any:
-    """Ask for a test; a worker does it, within a minute of its begin.
+    """Ask for a test; a worker does it, and is done in little more than a minute at most.
 
     Its steps are name, tcp, tls, auth, read and write; each is really done. `write` makes a table
     in `temp_schema` and drops it, and is skipped where none is set.
