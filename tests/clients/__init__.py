@@ -41,6 +41,8 @@ class Client:
         return subprocess.run(
             [str(program), *command[1:]], env=self._environ(host, key), cwd=cwd or self.home,
             input=said, capture_output=True, text=True, timeout=120, check=False,
+            # Without a terminal: what asks for a password would read it there, not here.
+            start_new_session=True,
         )  # fmt: skip
 
     def _environ(self, host: str, key: str) -> dict[str, str]:

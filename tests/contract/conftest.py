@@ -45,3 +45,10 @@ def stored(server: Listening, fresh_postgres: str) -> Stored:
 def project(tmp_path: Path) -> Path:
     """Give the place of a dbt project that is not there yet."""
     return tmp_path / "project"
+
+
+def figures(printed: str) -> dict[str, list[str]]:
+    """Take the table of rows apart that both clients print: name → its figures."""
+    names = ("Total", "Added", "Removed", "Different", "Unchanged")
+    lines = [line.split() for line in printed.splitlines()]
+    return {words[0]: words[1:] for words in lines if words and words[0] in names}

@@ -11,7 +11,7 @@ import pytest
 
 from tests.clients import Client, client
 from tests.clients.dbt_project import DIFFERENT, SAME, make_project
-from tests.contract.conftest import Stored
+from tests.contract.conftest import Stored, figures
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -38,17 +38,10 @@ def run(data_diff_client: Client, server: Listening) -> Any:
     return go
 
 
-def table(printed: str) -> dict[str, list[str]]:
-    """Take the client's table of rows apart: name → its figures."""
-    names = ("Total", "Added", "Removed", "Different", "Unchanged")
-    lines = [line.split() for line in printed.splitlines()]
-    return {words[0]: words[1:] for words in lines if words and words[0] in names}
-
-
 def test_tables_that_differ(run: Any, stored: Stored, fresh_postgres: str, project: Path) -> None:
     ran = run(make_project(project, fresh_postgres, source=stored(DIFFERENT)))
     assert ran.returncode == 0, ran.stderr
-    assert table(ran.stdout) == {
+    assert figures(ran.stdout) == {
         "Total": ["100", "99", "[-1]"],
         "Added": ["+1"],
         "Removed": ["-2"],
@@ -83,7 +76,7 @@ def test_equal_tables(run: Any, stored: Stored, fresh_postgres: str, project: Pa
     ran = run(make_project(project, fresh_postgres, source=stored(SAME)))
     assert ran.returncode == 0, ran.stderr
     assert "No row differences" in ran.stdout
-    assert table(ran.stdout) == {}
+    assert figures(ran.stdout) == {}
 
 
 def test_filter_and_columns_of_the_model(
@@ -93,8 +86,8 @@ def test_filter_and_columns_of_the_model(
     ran = run(make_project(project, fresh_postgres, source=stored(DIFFERENT), meta=meta))
     assert "Where Filter: 'id > 50'" in ran.stdout
     assert "Excluded Columns: ['status']" in ran.stdout
-    assert table(ran.stdout)["Total"] == ["50", "51", "[+1]"]
-    assert table(ran.stdout)["Different"] == ["0"]
+    assert figures(ran.stdout)["Total"] == ["50", "51", "[+1]"]
+    assert figures(ran.stdout)["Different"] == ["0"]
 
 
 def test_a_table_that_is_not_there(
