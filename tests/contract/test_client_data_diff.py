@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
 
 from tests.clients import Client, client
 from tests.clients.dbt_project import DIFFERENT, SAME, make_project
-from tests.contract.conftest import Stored, figures
+from tests.contract.conftest import Stored, figures, needs_source_tests
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -155,3 +156,51 @@ def test_a_data_source_that_is_not_there(run: Any, fresh_postgres: str, project:
     ran = run(make_project(project, fresh_postgres, source=987_654_321))
     assert ran.returncode == 1
     assert "Datasource ID: 987654321 was not found" in ran.stderr
+
+
+# What its library asks a person, to find or make a data source -------------------------------
+
+ASK = """
+import os
+from data_diff.cloud import DatafoldAPI, get_or_create_data_source
+api = DatafoldAPI(api_key=os.environ["DATAFOLD_API_KEY"], host=os.environ["DATAFOLD_HOST"])
+print("the number is", get_or_create_data_source(api))
+"""
+
+
+def answered(client: Client, server: Listening, *answers: str) -> str:
+    """Let the library ask; give all that it says."""
+    ran = client.run(
+        "python", "-c", ASK,
+        host=f"{server.address}/datafold", key=server.house.key(), said="\n".join(answers) + "\n",
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_a_data_source_is_chosen(
+    data_diff_client: Client, server: Listening, stored: Stored, fresh_postgres: str
+) -> None:
+    number = stored(SAME)
+    said = answered(data_diff_client, server, "1", fresh_postgres.rpartition("/")[2], "y")
+    assert re.search(r"1\W+PostgreSQL", said)
+    assert "Found existing data source" in said
+    assert f"the number is {number}" in said
+
+
+def test_a_data_source_is_made_and_tested(
+    data_diff_client: Client, server: Listening, fresh_postgres: str
+) -> None:
+    needs_source_tests(server)
+    parts = urlsplit(fresh_postgres)
+    database = parts.path.lstrip("/")
+    said = answered(
+        data_diff_client, server, "1", f"made-{database}",
+        str(parts.hostname), str(parts.port), str(parts.username), str(parts.password), database,
+        f"{database}.public", "0.001", "y",
+    )  # fmt: skip
+    made = server.house.client().get("/data_sources").json()[-1]
+    assert f"the number is {made['id']}" in said
+    assert (made["name"], made["float_tolerance"]) == (f"made-{database}", 0.001)
+    for stage in ("connection", "schema_download", "temp_schema"):
+        assert re.search(rf"{stage}\W+(TestDataSourceStatus\.SUCCESS|ok)", said), said

@@ -13,7 +13,7 @@ import pytest
 
 from tests.clients import Client, client
 from tests.clients.dbt_project import DIFFERENT, SAME, make_project
-from tests.contract.conftest import Stored, figures
+from tests.contract.conftest import Stored, figures, needs_source_tests
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -146,14 +146,6 @@ def test_the_test_of_a_data_source(call: Any, server: Listening, stored: Stored)
     assert done["connection"]["status"] == done["schema_download"]["status"] == "ok"
     assert done["temp_schema"]["status"] == "skip"  # none was set
     assert all(result["message"] for result in done.values())
-
-
-def needs_source_tests(server: Listening) -> None:
-    """Skip where the routes that test a data source are not there yet."""
-    client = server.house.client()
-    paths = client.get("http://testserver/datafold/openapi.json").json()["paths"]
-    if not any(path.endswith("/test") for path in paths):
-        pytest.skip("POST /data_sources/{id}/test is not served yet")
 
 
 # The command --------------------------------------------------------------------------------
