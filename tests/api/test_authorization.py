@@ -113,18 +113,18 @@ def ground(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield Ground(house, make_app(house.database, house.ring), objects, revoked)
 
 
-def facade(app: FastAPI) -> FastAPI:
-    mounts = [r for r in app.routes if isinstance(r, Mount) and r.path == "/datafold"]
+def facade(app: FastAPI, path: str = "/datafold") -> FastAPI:
+    mounts = [r for r in app.routes if isinstance(r, Mount) and r.path == path]
     assert len(mounts) == 1
     assert isinstance(mounts[0].app, FastAPI)
     return mounts[0].app
 
 
-def routes(app: FastAPI) -> list[tuple[str, APIRoute]]:
-    """Take the facade's routes out of the application: (method, route)."""
+def routes(app: FastAPI, path: str = "/datafold") -> list[tuple[str, APIRoute]]:
+    """Take a facade's routes out of the application: (method, route)."""
     found = [
         (method, route)
-        for route in _flat(facade(app).routes)
+        for route in _flat(facade(app, path).routes)
         for method in sorted(route.methods or ())
     ]
     assert found
@@ -189,6 +189,21 @@ def test_every_route_has_a_row_and_every_row_a_route(ground: Ground) -> None:
     assert there == set(ROUTES)
     paths: dict[str, dict[str, Any]] = facade(ground.app).openapi()["paths"]
     assert there == {(m.upper(), plain(path)) for path, said in paths.items() for m in said}
+
+
+def test_the_other_mount_asks_for_the_same_scopes(ground: Ground) -> None:
+    """Datafold's newer shape is the same rooms: what is held of one mount holds of both."""
+
+    def scopes(path: str) -> set[tuple[str, str, str]]:
+        return {
+            (method, route.path, needs.call.scope)
+            for method, route in routes(ground.app, path)
+            for needs in route.dependant.dependencies
+            if isinstance(needs.call, Needs)
+        }
+
+    assert len(scopes("/datafold")) == len(ROUTES)
+    assert scopes("/datafold/latest") == scopes("/datafold")
 
 
 def test_a_route_without_a_scope_stops_the_start() -> None:

@@ -6,11 +6,12 @@ A write is done by `Caller.writes`: with its line in the audit, once for each Id
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
 from fastapi.concurrency import run_in_threadpool
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from weighbridge.store.sealed import KeyRing
-
-_CHALLENGE = {"WWW-Authenticate": 'Key realm="weighbridge"'}
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,8 @@ async def wish_of(
 class Needs:
     """A route's dependency: a key with this scope. Raises 401 and 403."""
 
+    challenge: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Key realm="weighbridge"'}
+
     def __init__(self, scope: str) -> None:
         self.scope = scope
 
@@ -125,15 +126,49 @@ class Needs:
     ) -> Caller:
         """Check the key of a request."""
         house: House = request.app.state.house
-        token = _token(request)
+        token = self.token(request)
         key = house.known.get(token)
         if key is None:
             key = await run_in_threadpool(_look_up, house, token)
         if key is None:
-            raise HTTPException(401, "Give a valid API key.", headers=_CHALLENGE)
+            raise HTTPException(401, "Give a valid API key.", headers=self.challenge)
         if self.scope not in key.scopes:
             raise HTTPException(403, f"This key has not the scope {self.scope}.")
         return Caller(key, house, wish)
+
+    def token(self, request: Request) -> str:
+        """Take the token out of `Key …`, `Bearer …`, or the header alone."""
+        scheme, rest, said = _authorization(request)
+        return rest if scheme in {"key", "bearer"} else said
+
+
+class NeedsInBrowser(Needs):
+    """The same for a page that a person opens: the browser asks for the key, as a password.
+
+    Only for reading: a browser repeats what it was told, whoever made it ask.
+    """
+
+    challenge: ClassVar[Mapping[str, str]] = {
+        "WWW-Authenticate": 'Basic realm="weighbridge: an API key as the password"'
+    }
+
+    def token(self, request: Request) -> str:
+        """Take the token out of `Basic …`, where it is the password, else as everywhere."""
+        scheme, rest, _ = _authorization(request)
+        if scheme != "basic":
+            return super().token(request)
+        try:
+            user, _, password = b64decode(rest, validate=True).decode().partition(":")
+        except ValueError:
+            return ""
+        return password or user
+
+
+def _authorization(request: Request) -> tuple[str, str, str]:
+    """Give the header's scheme, what follows it, and the whole."""
+    said = request.headers.get("authorization", "").strip()
+    scheme, _, rest = said.partition(" ")
+    return scheme.lower(), rest.strip(), said
 
 
 def _look_up(house: House, token: str) -> ApiKey | None:
@@ -144,13 +179,6 @@ def _look_up(house: House, token: str) -> ApiKey | None:
     if key is not None:
         house.known.put(token, key)
     return key
-
-
-def _token(request: Request) -> str:
-    """Take the token out of `Key …`, `Bearer …`, or the header alone."""
-    said = request.headers.get("authorization", "").strip()
-    scheme, space, rest = said.partition(" ")
-    return rest.strip() if space and scheme.lower() in {"key", "bearer"} else said
 
 
 def check_declared(app: FastAPI, *, public: frozenset[str]) -> None:
@@ -176,6 +204,7 @@ def routes_of(of: Iterable[Any]) -> Iterator[APIRoute]:
 
 
 ReadsDiffs = Annotated[Caller, Depends(Needs("diffs:read"))]
+ReadsDiffsInBrowser = Annotated[Caller, Depends(NeedsInBrowser("diffs:read"))]
 WritesDiffs = Annotated[Caller, Depends(Needs("diffs:write"))]
 ReadsConnections = Annotated[Caller, Depends(Needs("connections:read"))]
 WritesConnections = Annotated[Caller, Depends(Needs("connections:write"))]

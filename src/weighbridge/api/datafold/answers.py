@@ -206,6 +206,26 @@ class Success(BaseModel):
     materialized_results: None
 
 
+class Dependency(BaseModel):
+    """What is built from a table that was compared, such as a view or a dashboard."""
+
+    uid: str
+    item_type: str
+    name: str
+    path: list[str]
+    data_source_id: int
+    data_source_type: str
+
+
+class LatestSuccess(Success):
+    """The figures of a finished diff, its dependencies as one list."""
+
+    model_config = examples.shows({**examples.SUCCESS, "dependencies": []})
+
+    # Another shape of the same field.
+    dependencies: list[Dependency]  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
 class Fault(BaseModel):
     """Why a diff failed."""
 
@@ -223,6 +243,7 @@ class Failed(BaseModel):
 
 
 SummaryResults = Annotated[Unfinished | Success | Failed, Field(discriminator="status")]
+LatestSummaryResults = Annotated[Unfinished | LatestSuccess | Failed, Field(discriminator="status")]
 
 
 class Organization(BaseModel):

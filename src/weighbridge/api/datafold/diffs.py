@@ -198,18 +198,6 @@ def change_datadiff(caller: WritesDiffs, number: Number, body: wire.DatadiffChan
 
 
 @router.get(
-    "/datadiffs/{number}/summary_results",
-    summary="Read the figures",
-    response_model=answers.SummaryResults,
-    responses=problems(404),
-)
-def summary_results(caller: ReadsDiffs, number: Number) -> Any:
-    """Give the figures of a finished diff; until then, where it stands."""
-    with caller.sees() as connection:
-        return wire.summary_results(datadiffs.get(connection, number), dependencies={"deps": {}})
-
-
-@router.get(
     "/datadiffs/{number}/summary",
     summary="Read it in words",
     response_model=answers.DatadiffSummary,
