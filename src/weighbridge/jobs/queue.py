@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # A dead worker's jobs are with another one after SILENT + SWEEP seconds at most.
-HEARTBEAT, SILENT, SWEEP = 5.0, 20.0, 10.0
+HEARTBEAT, SILENT, SWEEP = 5.0, 20.0, 5.0
 ATTEMPTS = 5
 # Of short work that somebody waits for.
 URGENT = 10
