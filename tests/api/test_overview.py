@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from fastapi.routing import APIRoute
 
 from tests.api.conftest import diff_body
+from weighbridge.api.app import make_app
+from weighbridge.api.auth import NeedsInBrowser
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -83,6 +86,21 @@ def test_what_a_browser_was_told_opens_nothing_else(house: House, number: int) -
     ]
     assert [answer.status_code for answer in answers] == [401, 401, 401]
     assert {answer.headers["www-authenticate"].split()[0] for answer in answers} == {"Key"}
+
+
+def test_a_browsers_key_only_reads(house: House) -> None:
+    """Whatever takes a key in this form can be asked for by a page of someone else's."""
+    app = make_app(house.database, house.ring)
+    browsers = [
+        route
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        and any(isinstance(d.call, NeedsInBrowser) for d in route.dependant.dependencies)
+    ]
+    assert {route.path for route in browsers} == {
+        f"{mount}/datadiffs/{{number}}/overview" for mount in MOUNTS
+    }
+    assert {method for route in browsers for method in route.methods or ()} == {"GET"}
 
 
 def test_who_may_see_it(house: House, number: int) -> None:

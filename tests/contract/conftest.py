@@ -10,11 +10,16 @@ import pytest
 
 from tests.api.conftest import source_body
 from tests.clients.dbt_project import make_tables
+from tests.docs.pages import DOCS
+from weighbridge.cli.app import _MODEST
 
 if TYPE_CHECKING:
     from tests.listening import Listening
 
 Stored = Callable[[str], int]
+PAGE = DOCS / "how-to" / "use-datafold-clients.md"
+# What the page says that a client's key must be good for: what `keys create` gives without words.
+NEEDED = _MODEST
 
 
 @pytest.fixture(scope="module")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.clients import Client, client
 from tests.clients.dbt_project import DIFFERENT, SAME, make_project
-from tests.contract.conftest import Stored, figures, needs_source_tests
+from tests.clients.making import CLIENTS, LOCKED
+from tests.contract.conftest import NEEDED, PAGE, Stored, figures, needs_source_tests
+from tests.docs.pages import blocks
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -33,7 +37,7 @@ def run(data_diff_client: Client, server: Listening) -> Any:
 
     def go(project: Path, *more: str, key: str | None = None) -> CompletedProcess[str]:
         host = f"{server.address}/datafold"
-        given = key or server.house.key()
+        given = key or server.house.key(NEEDED)
         return data_diff_client.run(*COMMAND, *more, host=host, key=given, cwd=project)
 
     return go
@@ -57,6 +61,23 @@ def test_tables_that_differ(run: Any, stored: Stored, fresh_postgres: str, proje
     assert "Columns added [+1]: {'new_one'}" in ran.stdout
     assert "Type changed [1]: ['code']" in ran.stdout
     assert "Traceback" not in ran.stderr
+    # The page shows what is printed.
+    [shown] = [block.text for block in blocks(PAGE) if block.kind == "text"]
+    printed = [line.rstrip() for line in ran.stdout.splitlines()]
+    assert [line for line in shown.splitlines() if line not in printed] == []
+
+
+def test_the_page_names_what_is_tested() -> None:
+    """The versions that the page tells to install are those that the tests have."""
+    for name in CLIENTS:
+        lock = (LOCKED / f"{name}.txt").read_text()
+        [line] = [
+            line for block in blocks(PAGE) for line in block.text.splitlines()
+            if line.startswith(f"pip install '{name}==")
+        ]  # fmt: skip
+        asked = [Requirement(word) for word in shlex.split(line)[2:]]
+        had = dict(one.split(" ")[0].split("==") for one in lock.splitlines())
+        assert [one.name for one in asked if not one.specifier.contains(had[one.name])] == []
 
 
 def test_the_page_that_it_prints(

@@ -13,7 +13,8 @@ import pytest
 
 from tests.clients import Client, client
 from tests.clients.dbt_project import DIFFERENT, SAME, make_project
-from tests.contract.conftest import Stored, figures, needs_source_tests
+from tests.contract.conftest import NEEDED, PAGE, Stored, figures, needs_source_tests
+from tests.docs.pages import blocks
 
 if TYPE_CHECKING:
     from subprocess import CompletedProcess
@@ -83,6 +84,21 @@ def test_a_diff_that_fails(call: Any, stored: Stored, fresh_postgres: str) -> No
     [found] = call(["poll_data_diff_results", number])
     assert found["error"].startswith("DataDiffCloudDiffFailed: Diff failed: {'status': 'failed'")
     assert "no_such_column" in found["error"]
+
+
+def test_the_example_of_the_page(
+    datafold_sdk_client: Client, server: Listening, stored: Stored
+) -> None:
+    """The page's own words, but for the number of the data source."""
+    [example] = [block.text for block in blocks(PAGE) if block.kind == "py"]
+    program = example.replace("_id=1,", f"_id={stored(DIFFERENT)},")
+    ran = datafold_sdk_client.run(
+        "python", "-c", program, host=f"{server.address}/datafold", key=server.house.key(NEEDED)
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == [
+        "only in production, only in development: (2, 1)", "rows that differ: 10",
+    ]  # fmt: skip
 
 
 def test_who_asks(call: Any, server: Listening) -> None:
@@ -157,7 +173,7 @@ def run(datafold_sdk_client: Client, server: Listening) -> Any:
 
     def go(*words: str, cwd: Path | None = None, key: str | None = None) -> CompletedProcess[str]:
         host = f"{server.address}/datafold/latest"
-        given = key or server.house.key()
+        given = key or server.house.key(NEEDED)
         return datafold_sdk_client.run("datafold", *words, host=host, key=given, cwd=cwd)
 
     return go
