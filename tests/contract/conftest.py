@@ -57,11 +57,3 @@ def figures(printed: str) -> dict[str, list[str]]:
     names = ("Total", "Added", "Removed", "Different", "Unchanged")
     lines = [line.split() for line in printed.splitlines()]
     return {words[0]: words[1:] for words in lines if words and words[0] in names}
-
-
-def needs_source_tests(server: Listening) -> None:
-    """Skip where the routes that test a data source are not there yet."""
-    client = server.house.client()
-    paths = client.get("http://testserver/datafold/openapi.json").json()["paths"]
-    if not any(path.endswith("/test") for path in paths):
-        pytest.skip("POST /data_sources/{id}/test is not served yet")

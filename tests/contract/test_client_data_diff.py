@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 from tests.clients import Client, client
 from tests.clients.dbt_project import DIFFERENT, SAME, make_project
 from tests.clients.making import CLIENTS, LOCKED
-from tests.contract.conftest import NEEDED, PAGE, Stored, figures, needs_source_tests
+from tests.contract.conftest import NEEDED, PAGE, Stored, figures
 from tests.docs.pages import blocks
 
 if TYPE_CHECKING:
@@ -212,7 +212,6 @@ def test_a_data_source_is_chosen(
 def test_a_data_source_is_made_and_tested(
     data_diff_client: Client, server: Listening, fresh_postgres: str
 ) -> None:
-    needs_source_tests(server)
     parts = urlsplit(fresh_postgres)
     database = parts.path.lstrip("/")
     said = answered(

@@ -13,7 +13,7 @@ import pytest
 
 from tests.clients import Client, client
 from tests.clients.dbt_project import DIFFERENT, SAME, make_project
-from tests.contract.conftest import NEEDED, PAGE, Stored, figures, needs_source_tests
+from tests.contract.conftest import NEEDED, PAGE, Stored, figures
 from tests.docs.pages import blocks
 
 if TYPE_CHECKING:
@@ -150,7 +150,6 @@ def test_kinds_of_data_sources(call: Any) -> None:
 
 
 def test_the_test_of_a_data_source(call: Any, server: Listening, stored: Stored) -> None:
-    needs_source_tests(server)
     [job] = call(["test_data_source", stored(SAME)])
     end = time.monotonic() + 60
     while True:

@@ -47,11 +47,15 @@ class Server:
         lines = self.words.read_text().splitlines()
         return next((line.split()[-1] for line in lines if line.startswith("admin key")), "")
 
-    def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Any:
+    def ask(
+        self, method: str, path: str, body: Any = None, *, key: str | None = None, trace: str = ""
+    ) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = Request(f"{self.address}{path}", data=data, method=method)  # noqa: S310 ours
         request.add_header("Content-Type", "application/json")
         request.add_header("Authorization", f"Key {key or self.key}")
+        if trace:
+            request.add_header("traceparent", f"00-{trace}-00f067aa0ba902b7-01")
         with urlopen(request, timeout=20) as answer:  # noqa: S310 ours
             return json.loads(answer.read())
 
@@ -98,11 +102,11 @@ def test_from_nothing_to_rows(data: Path, fresh_postgres: str) -> None:
     with psycopg.connect(fresh_postgres, autocommit=True) as connection:
         for statement in TABLES:
             connection.execute(statement.encode())
-    port, api = free_port(), "/datafold/api/v1"
+    port, api, trace = free_port(), "/datafold/api/v1", "4bf92f3577b34da6a3ce929d0e0e4736"
     with serving(data, port) as server:
         key = server.key
         source = server.ask("POST", f"{api}/data_sources", source_body(fresh_postgres, "shop"))
-        asked = server.ask("POST", f"{api}/datadiffs", diff_body(source["id"]))
+        asked = server.ask("POST", f"{api}/datadiffs", diff_body(source["id"]), trace=trace)
         path = f"{api}/datadiffs/{asked['id']}/summary_results"
         until(lambda: server.ask("GET", path)["status"] not in {"waiting", "running"}, 30)
         assert server.ask("GET", path)["pks"]["exclusives"] == [2, 1]
@@ -112,6 +116,10 @@ def test_from_nothing_to_rows(data: Path, fresh_postgres: str) -> None:
         assert [k["name"] for k in json.loads(listed)] == ["admin"]
         assert key.split("_")[3] not in listed
     assert server.process.returncode == 0
+    traced = [line for line in _logged(server) if line.get("trace") == trace]
+    assert {line["process"] for line in traced} == {"api", "worker"}
+    ended = next(line for line in traced if line["event"] == "job")
+    assert (ended["outcome"], ended["datadiff_id"]) == ("done", asked["id"])
     assert "password" not in server.words.read_text().lower()
     with serving(data, port) as again:
         assert again.key == ""  # there is one already
@@ -167,6 +175,10 @@ def _answers_nothing(server: Server) -> bool:
     except OSError:
         return True
     return False
+
+
+def _logged(server: Server) -> list[dict[str, Any]]:
+    return [json.loads(li) for li in server.words.read_text().splitlines() if li.startswith("{")]
 
 
 def _run(*words: str) -> str:

@@ -6,10 +6,12 @@ Source: https://procrastinate.readthedocs.io/.
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import procrastinate
+import structlog
 from procrastinate import exceptions, jobs
 
 from weighbridge.jobs.manager import Manager
@@ -26,6 +28,8 @@ URGENT = 10
 
 Work = Callable[..., None]
 
+log = structlog.get_logger()
+
 
 class Again(Exception):
     """A story says: run me again, `after` seconds from now, by whoever is free then."""
@@ -38,13 +42,16 @@ class Again(Exception):
 def request_job(connection: Connection, name: str, *, priority: int = 0, **ids: int) -> None:
     """Ask for a job in the transaction that writes its row: both are there, or neither.
 
-    Of the jobs that wait, those of a higher `priority` are begun first.
+    Of the jobs that wait, those of a higher `priority` are begun first. The job carries the trace
+    of the request that asks, so that the worker's log can be read beside the API's.
     """
     driver = connection.connection.dbapi_connection
+    trace = structlog.contextvars.get_contextvars().get("trace")
+    told: dict[str, Any] = {**ids, **({"trace": trace} if trace else {})}
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
     app.configure_task(
         name, allow_unknown=True, connection=cast("Any", driver), priority=priority
-    ).defer(**ids)
+    ).defer(**told)
 
 
 def make_app(url: str, works: dict[str, Work], *, slots: int) -> procrastinate.App:
@@ -69,8 +76,29 @@ def make_app(url: str, works: dict[str, Work], *, slots: int) -> procrastinate.A
     )
     app.job_manager = Manager(app.connector)
     for name, work in works.items():
-        app.task(name=name, retry=_AsTheStorySays())(work)
+        app.task(name=name, retry=_AsTheStorySays(), pass_context=True)(_logged(name, work))
     return app
+
+
+def _logged(name: str, work: Work) -> Callable[..., None]:
+    """Give every line that a job writes to the log its id and its trace, and the end a line."""
+
+    def run(context: procrastinate.JobContext, trace: str | None = None, **ids: int) -> None:
+        began, outcome = time.perf_counter(), "failed"
+        with structlog.contextvars.bound_contextvars(task=name, job=context.job.id, trace=trace):
+            try:
+                work(**ids)
+                outcome = "done"
+            except Again:
+                outcome = "again"
+                raise
+            finally:
+                seconds = round(time.perf_counter() - began, 3)
+                log.info(
+                    "job", outcome=outcome, attempt=context.job.attempts, seconds=seconds, **ids
+                )
+
+    return run
 
 
 def sweeper(app: procrastinate.App) -> Callable[[], Awaitable[None]]:
