@@ -239,7 +239,7 @@ def test_bytes_are_capped(client: TestClient, url: str, vendor: str) -> None:
 
 def test_one_value_that_is_too_large(client: TestClient, url: str, vendor: str) -> None:
     """A driver gives a row only when it is whole: it is cut off on the way."""
-    sql = "select repeat('x', 500000000) as v"
+    sql = "select repeat('x', 150000000) as v"
     if vendor == "mysql":
         sql = "select repeat('x', 60000000) as v"  # the server's max_allowed_packet is 64 MB
     source, before, peak = store(client, url), memory(), [0]
@@ -256,7 +256,7 @@ def test_one_value_that_is_too_large(client: TestClient, url: str, vendor: str) 
     looking.join()
     assert said["type"] == "urn:weighbridge:over_budget"
     assert "more than 10 MB at once" in said["detail"]
-    assert peak[0] - before < 250e6
+    assert peak[0] - before < 150e6
     assert quiet(url)
 
 
@@ -298,9 +298,14 @@ def test_sleep_by_name_is_refused_at_once(client: TestClient, fresh_postgres: st
 
 
 def test_too_many_at_once(
-    client: TestClient, house: House, url: str, sleepy: str, monkeypatch: pytest.MonkeyPatch
+    client: TestClient,
+    house: House,
+    url: str,
+    vendor: str,
+    sleepy: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    caps = Caps(rows=10, bytes=10_000, seconds=4.0)
+    caps = Caps(rows=10, bytes=10_000, seconds=60.0)
     monkeypatch.setattr(asking.ask, "__kwdefaults__", {"caps": caps, "gone": None})
     source, statuses = store(client, url), []
 
@@ -312,13 +317,17 @@ def test_too_many_at_once(
     asking_ones = [threading.Thread(target=one, args=(house.client(),)) for _ in range(4)]
     for thread in asking_ones:
         thread.start()
-    end = time.monotonic() + 10
+    end = time.monotonic() + 40
     while len(busy(url)) < 4:
         assert time.monotonic() < end
         time.sleep(0.05)
     answer = client.post(f"/data_sources/{source}/query", json={"query": "select 1 as a"})
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
+    for number, *_ in busy(url):
+        run_sql(
+            url, f"select pg_terminate_backend({number})" if vendor == "pg" else f"kill {number}"
+        )
     for thread in asking_ones:
         thread.join()
     assert statuses == [422] * 4

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.api.test_sources import closed_port
+from tests.api.sources import closed_port
 from tests.faults.command import run_sql
 from tests.house import House
 from tests.servers.postgres import PASSWORD
