@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Generator, Iterable
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +70,9 @@ def write_results(found: Comparison, diff: Diff, place: Place, stop: Stop) -> di
         try:
             return {"tables": _write(found, diff, place, stop)}
         except WeighbridgeError as error:
+            # The place may be gone: then the next attempt, or none, finds them.
+            with suppress(WeighbridgeError), place.writer() as writer:
+                _drop_results(writer, diff)
             if isinstance(error, Cancelled) or stop.is_set:
                 raise
             if not error.retry or again == TRIES - 1:
@@ -81,9 +84,7 @@ def write_results(found: Comparison, diff: Diff, place: Place, stop: Stop) -> di
 def _write(found: Comparison, diff: Diff, place: Place, stop: Stop) -> dict[str, dict[str, Any]]:
     mark, base = mark_of(diff), _base(diff)
     with place.writer(stop) as writer:
-        # Before a diff's end none of its tables count: not even those of a try whose answer was lost.
-        for name in NAMES:
-            _drop_ours(writer, f"{base}{name}", mark, before=mark.attempt + 1)
+        _drop_results(writer, diff)
         taken = set(writer.tables(base))
         finals: dict[str, str] = {}
         for name in NAMES:
@@ -101,6 +102,13 @@ def _write(found: Comparison, diff: Diff, place: Place, stop: Stop) -> dict[str,
         }
         for name, final in zip(NAMES, finals.values(), strict=True)
     }
+
+
+def _drop_results(writer: Writer, diff: Diff) -> None:
+    """Drop the diff's tables: before its end none count, not even of a try whose answer was lost."""
+    mark = mark_of(diff)
+    for name in NAMES:
+        _drop_ours(writer, f"{_base(diff)}{name}", mark, before=mark.attempt + 1)
 
 
 def _fill(writer: Writer, draft: str, rows: Relation, mark: Mark) -> None:
