@@ -78,7 +78,6 @@ def test_without_a_schema_to_write_to(house: House, client: TestClient, url: str
 
 FAULTS: dict[str, tuple[Callable[[], dict[str, Any]], str, str]] = {
     "host": (lambda: {"host": "no-such-host.invalid"}, "error skip skip skip skip skip", "no address"),
-    "metadata": (lambda: {"host": "169.254.169.254"}, "error skip skip skip skip skip", "link-local"),
     "port": (lambda: {"port": closed_port()}, "ok error skip skip skip skip", "refused"),
     "password": (lambda: {"password": "wrong"}, "ok ok skip error skip skip", "refused the user"),
     "user": (lambda: {"user": "nobody_there"}, "ok ok skip error skip skip", "nobody_there"),
@@ -86,6 +85,13 @@ FAULTS: dict[str, tuple[Callable[[], dict[str, Any]], str, str]] = {
     "schema": (lambda: {"temp_schema": "no_such_schema"}, "ok ok skip ok ok error", "no_such_schema"),
     "hostile schema": (lambda: {"temp_schema": '"; drop table orders; --'}, "ok ok skip ok ok error", "name"),
 }  # fmt: skip
+
+
+def test_an_address_that_is_never_reached_is_not_stored(client: TestClient, url: str) -> None:
+    answer = client.post("/data_sources", json=body(url, host="169.254.169.254"))
+    assert answer.status_code == 422
+    assert "link-local" in answer.json()["detail"]
+    assert client.get("/data_sources").json() == []
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -224,7 +230,7 @@ def test_row_and_job_come_together(house: House, client: TestClient, url: str) -
     assert answers[0].json() == answers[1].json()
     with seen_by(house.database, EVERYTHING) as connection:
         jobs = connection.execute(
-            text("select task_name, args, priority from weighbridge.procrastinate_jobs")
+            text("select task_name, args - 'trace', priority from weighbridge.procrastinate_jobs")
         ).all()
     assert [tuple(job) for job in jobs] == [
         ("errands.run", {"errand_id": answers[0].json()["job_id"]}, 10)
