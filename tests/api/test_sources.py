@@ -18,6 +18,7 @@ from tests.api.sources import (
     STEPS,
     TABLE,
     VENDORS,
+    body,
     closed_port,
     codes,
     columns,
