@@ -487,3 +487,50 @@ def test_buckets_add_up(
         assert sum(b["changed"] for b in found["time_aggregates"]) > 0
         starts = [b["bucket_start"] for b in found["time_aggregates"]]
         assert starts == sorted(set(starts))
+
+
+def test_a_table_as_it_was(
+    client: TestClient, house: House, source: int, fresh_mariadb: str
+) -> None:
+    """MariaDB's system-versioned tables are read as of a moment; nothing else has a history."""
+    maria(
+        fresh_mariadb,
+        "create table v (id int primary key, n int) with system versioning",
+        "create table plain (id int primary key, n int)",
+        "set timestamp = unix_timestamp('2024-01-01 00:00:00.5')",
+        "insert into v values (1, 1), (2, 2), (3, 3)",
+        "set timestamp = unix_timestamp('2024-01-02 00:00:00.5')",
+        "update v set n = 20 where id = 2", "delete from v where id = 3",
+        "insert into v values (4, 4)",
+        "set timestamp = default", "update v set n = 10 where id = 1",
+    )  # fmt: skip
+    zone = maria(fresh_mariadb, "select timestampdiff(second, utc_timestamp(), now())")[0][0]
+    there = stored(client, maria_body(fresh_mariadb, "maria"))
+    asked = {**body(there), "table1": ["v"], "table2": ["v"]}
+
+    def figures(**points: object) -> tuple[list[int], int, list[int]]:
+        _, found = done(client, house, {**asked, **points})
+        keys = found["pks"]
+        return keys["total_rows"], found["values"]["rows_with_differences"], keys["exclusives"]
+
+    early, middle = (
+        f"2024-01-0{day}T00:00:01+{zone // 3600:02}:{zone % 3600 // 60:02}" for day in (1, 2)
+    )
+    assert figures(time_travel_point1=early) == ([3, 3], 2, [1, 1])
+    assert figures(time_travel_point1=early, time_travel_point2=middle) == ([3, 3], 1, [1, 1])
+    assert figures(time_travel_point1=middle) == ([3, 3], 1, [0, 0])
+    assert figures(time_travel_point1="1999-01-01") == ([0, 3], 0, [0, 3])
+    assert figures(time_travel_point1=-(10**6), filter1="n = 2 or n = 20")[0] == [1, 3]
+    number = client.post(
+        "/datadiffs", json={**asked, "table2": ["plain"], "time_travel_point2": -10}
+    ).json()["id"]
+    house.run_diff(number)
+    found = client.get(f"/datadiffs/{number}/summary_results").json()
+    assert "system-versioned" in found["error"]["error_value"]
+    for more, says in (
+        ({"data_source1_id": source, "time_travel_point1": -10}, "no earlier states"),
+        ({"table1": None, "query1": "select 1 as id", "time_travel_point1": -10}, "with a query"),
+    ):
+        answer = client.post("/datadiffs", json={**asked, **more})
+        assert answer.status_code == 422
+        assert says in answer.json()["detail"]

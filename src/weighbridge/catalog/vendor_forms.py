@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from weighbridge.connectors.registry import HISTORIES
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
 
@@ -63,6 +64,11 @@ def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str |
     body = form.model_dump()
     secret = body.pop(_SECRET)
     return body, None if secret is None else secret.get_secret_value()
+
+
+def keeps_history(vendor: str) -> bool:
+    """Tell whether servers of a kind can keep earlier states of a table."""
+    return FORMS[vendor][1] in HISTORIES
 
 
 def side_of(
