@@ -534,3 +534,52 @@ def test_a_table_as_it_was(
         answer = client.post("/datadiffs", json={**asked, **more})
         assert answer.status_code == 422
         assert says in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("doubled", [0, 3, 2_500, 9_000])
+def test_duplicates_are_the_rows_that_the_servers_count(
+    client: TestClient, house: House, source: int, doubled: int,
+    fresh_postgres: str, fresh_mariadb: str,
+) -> None:  # fmt: skip
+    """Few keys are asked for, many are found by reading all: by checksum, and from MariaDB."""
+    rows = (
+        f"select 'Key ' || (i % {20_000 - doubled}) as k, i % 3 as part, i as v"
+        " from generate_series(0, 19999) i"
+    )
+    # The part makes it a key of two columns; what comes round again has the same part.
+    rows = rows.replace("i % 3", f"(i % {20_000 - doubled}) % 3")
+    postgres_run(
+        fresh_postgres, f"create table a as {rows}", "create table b as select * from a where v > 5",
+        "insert into a values ('key 1', 1, 0), (null, 1, 1), (null, 1, 1)",
+    )  # fmt: skip
+    maria(
+        fresh_mariadb, "create table b (k varchar(20) collate utf8mb4_general_ci, part int, v int)",
+        f"insert into b select concat('Key ', seq % {20_000 - doubled}),"
+        f" (seq % {20_000 - doubled}) % 3, seq from seq_6_to_19999",
+        "insert into b values ('key 19000', 1, 0)",
+    )  # fmt: skip
+    there = stored(client, maria_body(fresh_mariadb, "maria"))
+    key = {"pk_columns": ["k", "part"], "materialization_destination_id": source}
+    for more in ({}, {"data_source2_id": there, "table2": ["b"]}):
+        asked = {
+            **body(source, **key),
+            "table1": ["public", "a"],
+            "table2": ["public", "b"],
+            **more,
+        }
+        _, found = done(client, house, asked)
+        for side in (1, 2):
+            schema, name = paths(found)[f"duplicates{side}"]
+            written = f"select k, part, v from {schema}.{name}"
+            assert postgres(fresh_postgres, f"select count(*) from ({written}) w") == [
+                (found["pks"]["dupes"][side - 1],)
+            ]
+            if side == 1 or not more:
+                table = "ab"[side - 1]
+                truth = (
+                    f"select k, part, v from {table} join (select k, part from {table}"
+                    " group by 1, 2 having count(*) > 1) d using (k, part)"
+                )
+                for one, other in ((written, truth), (truth, written)):
+                    assert postgres(fresh_postgres, f"({one}) except all ({other})") == []
+        assert found["pks"]["dupes"][0] == 2 * doubled
