@@ -70,11 +70,13 @@ class Comparison:
 
     def relation(self, name: Name) -> Relation:
         """Give what was found as a table of texts; needs the sides to be open still."""
-        return relation(self._outcome.task, name)
+        with self._outcome.workspace.translated():
+            return relation(self._outcome.task, name)
 
     def timeline(self, column: str, unit: str) -> list[Bucket] | str:
         """Count rows and differences by a span of time, or say why that cannot be done."""
-        return timeline(self._outcome.task, column, unit)
+        with self._outcome.workspace.translated():
+            return timeline(self._outcome.task, column, unit)
 
     def close(self) -> None:
         """Remove the temporary folder and close both connections."""

@@ -53,7 +53,9 @@ def test_idempotency_key(client: TestClient, source: int) -> None:
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"time_travel_point1": -3600}, "no earlier states"),
     ({"time_travel_point2": "2024-01-01"}, "no earlier states"),
-    ({"time_travel_point1": 0}, "no earlier states"),
+    ({"time_travel_point1": 0}, "no earlier moment"),
+    ({"time_travel_point1": "01a2b3c4-0000-1111"}, "no earlier moment"),
+    ({"time_travel_point1": -(10**18)}, "no earlier moment"),
     ({"time_aggregate": "day"}, "needs a time_column"),
     ({"materialize_dataset1": True}, "no temp_schema"),
     ({"materialize_dataset2": True}, "no temp_schema"),

@@ -487,3 +487,99 @@ def test_buckets_add_up(
         assert sum(b["changed"] for b in found["time_aggregates"]) > 0
         starts = [b["bucket_start"] for b in found["time_aggregates"]]
         assert starts == sorted(set(starts))
+
+
+def test_a_table_as_it_was(
+    client: TestClient, house: House, source: int, fresh_mariadb: str
+) -> None:
+    """MariaDB's system-versioned tables are read as of a moment; nothing else has a history."""
+    maria(
+        fresh_mariadb,
+        "create table v (id int primary key, n int) with system versioning",
+        "create table plain (id int primary key, n int)",
+        "set timestamp = unix_timestamp('2024-01-01 00:00:00.5')",
+        "insert into v values (1, 1), (2, 2), (3, 3)",
+        "set timestamp = unix_timestamp('2024-01-02 00:00:00.5')",
+        "update v set n = 20 where id = 2", "delete from v where id = 3",
+        "insert into v values (4, 4)",
+        "set timestamp = default", "update v set n = 10 where id = 1",
+    )  # fmt: skip
+    zone = maria(fresh_mariadb, "select timestampdiff(second, utc_timestamp(), now())")[0][0]
+    there = stored(client, maria_body(fresh_mariadb, "maria"))
+    asked = {**body(there), "table1": ["v"], "table2": ["v"]}
+
+    def figures(**points: object) -> tuple[list[int], int, list[int]]:
+        _, found = done(client, house, {**asked, **points})
+        keys = found["pks"]
+        return keys["total_rows"], found["values"]["rows_with_differences"], keys["exclusives"]
+
+    early, middle = (
+        f"2024-01-0{day}T00:00:01+{zone // 3600:02}:{zone % 3600 // 60:02}" for day in (1, 2)
+    )
+    assert figures(time_travel_point1=early) == ([3, 3], 2, [1, 1])
+    assert figures(time_travel_point1=early, time_travel_point2=middle) == ([3, 3], 1, [1, 1])
+    assert figures(time_travel_point1=middle) == ([3, 3], 1, [0, 0])
+    assert figures(time_travel_point1="1999-01-01") == ([0, 3], 0, [0, 3])
+    assert figures(time_travel_point1=-(10**6), filter1="n = 2 or n = 20")[0] == [1, 3]
+    number = client.post(
+        "/datadiffs", json={**asked, "table2": ["plain"], "time_travel_point2": -10}
+    ).json()["id"]
+    house.run_diff(number)
+    found = client.get(f"/datadiffs/{number}/summary_results").json()
+    assert "system-versioned" in found["error"]["error_value"]
+    for more, says in (
+        ({"data_source1_id": source, "time_travel_point1": -10}, "no earlier states"),
+        ({"table1": None, "query1": "select 1 as id", "time_travel_point1": -10}, "with a query"),
+    ):
+        answer = client.post("/datadiffs", json={**asked, **more})
+        assert answer.status_code == 422
+        assert says in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("doubled", [0, 3, 2_500, 9_000])
+def test_duplicates_are_the_rows_that_the_servers_count(
+    client: TestClient, house: House, source: int, doubled: int,
+    fresh_postgres: str, fresh_mariadb: str,
+) -> None:  # fmt: skip
+    """Few keys are asked for, many are found by reading all: by checksum, and from MariaDB."""
+    rows = (
+        f"select 'Key ' || (i % {20_000 - doubled}) as k, i % 3 as part, i as v"
+        " from generate_series(0, 19999) i"
+    )
+    # The part makes it a key of two columns; what comes round again has the same part.
+    rows = rows.replace("i % 3", f"(i % {20_000 - doubled}) % 3")
+    postgres_run(
+        fresh_postgres, f"create table a as {rows}", "create table b as select * from a where v > 5",
+        "insert into a values ('key 1', 1, 0), (null, 1, 1), (null, 1, 1)",
+    )  # fmt: skip
+    maria(
+        fresh_mariadb, "create table b (k varchar(20) collate utf8mb4_general_ci, part int, v int)",
+        f"insert into b select concat('Key ', seq % {20_000 - doubled}),"
+        f" (seq % {20_000 - doubled}) % 3, seq from seq_6_to_19999",
+        "insert into b values ('key 19000', 1, 0)",
+    )  # fmt: skip
+    there = stored(client, maria_body(fresh_mariadb, "maria"))
+    key = {"pk_columns": ["k", "part"], "materialization_destination_id": source}
+    for more in ({}, {"data_source2_id": there, "table2": ["b"]}):
+        asked = {
+            **body(source, **key),
+            "table1": ["public", "a"],
+            "table2": ["public", "b"],
+            **more,
+        }
+        _, found = done(client, house, asked)
+        for side in (1, 2):
+            schema, name = paths(found)[f"duplicates{side}"]
+            written = f"select k, part, v from {schema}.{name}"
+            assert postgres(fresh_postgres, f"select count(*) from ({written}) w") == [
+                (found["pks"]["dupes"][side - 1],)
+            ]
+            if side == 1 or not more:
+                table = "ab"[side - 1]
+                truth = (
+                    f"select k, part, v from {table} join (select k, part from {table}"
+                    " group by 1, 2 having count(*) > 1) d using (k, part)"
+                )
+                for one, other in ((written, truth), (truth, written)):
+                    assert postgres(fresh_postgres, f"({one}) except all ({other})") == []
+        assert found["pks"]["dupes"][0] == 2 * doubled

@@ -267,3 +267,30 @@ def test_cancelled_while_tables_are_written(
     assert found.cancel_wished_at is not None
     assert (found.finished_at - found.cancel_wished_at).total_seconds() < 15
     assert ground.tables() == []
+
+
+@pytest.mark.parametrize("step", ["add", "publish"])
+def test_the_destination_ends_the_session(
+    ground: Ground, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The tables are written anew, in the same attempt (F06)."""
+    kind = PostgresWriter if ground.engine == "postgres" else MySQLWriter
+    number, real, fired = ground.diff(), getattr(kind, step), list[int]()
+    monkeypatch.setattr(materialise, "WAIT", 0.1)
+
+    def cut(self: Any, *words: Any) -> None:
+        if not fired:
+            fired.append(1)
+            if ground.engine == "postgres":
+                postgres(
+                    ground.url, f"select pg_terminate_backend({self._connection.info.backend_pid})"
+                )
+            else:
+                maria(ground.url, f"kill {self._connection.thread_id()}")
+        real(self, *words)
+
+    monkeypatch.setattr(kind, step, cut)
+    ground.house.run_diff(number)
+    assert fired
+    assert ground.one(number).attempt == 1
+    ground.is_exact(number)

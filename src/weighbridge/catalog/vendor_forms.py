@@ -14,6 +14,7 @@ from pydantic import (
     field_validator,
 )
 
+from weighbridge.connectors.registry import HISTORIES
 from weighbridge.connectors.sides import SideSpec, parse_side
 from weighbridge.errors import BadArgument
 from weighbridge.net.hosts import HostPolicy, check_written
@@ -152,6 +153,11 @@ def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str |
     check_written(body["host"], body["port"], HostPolicy.operator())
     secret = body.pop(_SECRET)
     return body, None if secret is None else secret.get_secret_value()
+
+
+def keeps_history(vendor: str) -> bool:
+    """Tell whether servers of a kind can keep earlier states of a table."""
+    return FORMS[vendor][1] in HISTORIES
 
 
 def side_of(

@@ -61,19 +61,21 @@ class Relation:
     def holds(self, conditions: Sequence[str]) -> list[bool]:
         """Tell of each condition whether it holds for all rows; null is no offence."""
         listed = ", ".join(f"coalesce(bool_and({c}), true)" for c in conditions)
-        cursor = self._task.workspace.cursor()
-        row = cursor.execute(f"SELECT {listed} FROM ({self._texts})").fetchone() or ()
-        cursor.close()
+        with self._task.workspace.translated():
+            cursor = self._task.workspace.cursor()
+            row = cursor.execute(f"SELECT {listed} FROM ({self._texts})").fetchone() or ()
+            cursor.close()
         return [bool(value) for value in row]
 
-    def rows(self, expression: str, at_once: int = 5_000) -> Iterator[list[str]]:
+    def rows(self, expression: str, at_once: int = 2_000) -> Iterator[list[str]]:
         """Give one text for each row, some rows at a time."""
-        cursor = self._task.workspace.cursor()
-        reader = cursor.execute(f"SELECT {expression} AS line FROM ({self._texts})")
-        for batch in reader.to_arrow_reader(at_once):
-            self._task.stop.check()
-            yield batch.column(0).to_pylist()
-        cursor.close()
+        with self._task.workspace.translated():
+            cursor = self._task.workspace.cursor()
+            reader = cursor.execute(f"SELECT {expression} AS line FROM ({self._texts})")
+            for batch in reader.to_arrow_reader(at_once):
+                self._task.stop.check()
+                yield batch.column(0).to_pylist()
+            cursor.close()
 
 
 def relation(task: Task, name: Name) -> Relation:

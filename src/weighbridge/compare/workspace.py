@@ -11,7 +11,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,6 +147,14 @@ class Workspace:
             f"The comparison failed inside: {text}.",
             next_step="This is a fault of weighbridge; please report it with --debug's output.",
         )
+
+    @contextlib.contextmanager
+    def translated(self) -> Generator[None]:
+        """Raise as an error of ours what the scratch database raises in the context."""
+        try:
+            yield
+        except duckdb.Error as error:
+            raise self.error(error) from error
 
     def interrupt(self) -> None:
         """End what runs here; it may have ended, and been closed, meanwhile."""

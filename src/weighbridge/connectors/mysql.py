@@ -119,7 +119,11 @@ class MySQLSource:
         names = [str(row[0]) for row in known]
         if self._table not in names:
             raise no_such_table(self.label, self._table, names)
-        return f"{quote(self._schema or '', 'mysql')}.{quote(self._table, 'mysql')}"
+        name = f"{quote(self._schema or '', 'mysql')}.{quote(self._table, 'mysql')}"
+        if self._spec.as_of is not None:
+            kind = self._rows(catalog.KIND, (self._schema, self._table))[0][0]
+            name += catalog.as_of(self.label, str(kind), self._spec.as_of)
+        return name
 
     # Asking --------------------------------------------------------------------------------
 

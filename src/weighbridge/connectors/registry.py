@@ -51,6 +51,10 @@ def session_of(scheme: str) -> type[Session]:
     return cast("type[Session]", getattr(import_module(f"weighbridge.connectors.{module}"), name))
 
 
+# Schemes whose servers can keep earlier states of a table.
+HISTORIES = frozenset({"mysql", "mariadb"})
+
+
 def open_source(spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> Source:
     """Connect to a side. Raises ConnectionFailed, NoSuchTable, BadQuery, BadArgument."""
     if spec.scheme not in VENDORS:
@@ -59,6 +63,11 @@ def open_source(spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) ->
             next_step=f"Use one of {', '.join(sorted(VENDORS))}.",
         )
     module, name, networked, dialect = VENDORS[spec.scheme]
+    if spec.as_of is not None and spec.scheme not in HISTORIES:
+        raise BadArgument(
+            f"{spec.label} keeps no earlier states of a table.",
+            next_step="Read it as it is now, or keep copies of the states that matter.",
+        )
     if spec.where:
         check_filter(spec.where, dialect)
     opener = cast(

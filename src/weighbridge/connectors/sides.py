@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -25,7 +26,8 @@ FILE_ENDINGS = {
 class SideSpec:
     """One side, taken apart. `password` is a secret: it is in no label and no message.
 
-    `query` replaces `table`. `where` is a filter in the side's own SQL, already checked.
+    `query` replaces `table`. `where` is a filter in the side's own SQL, already checked. `as_of` is
+    the moment whose rows are read, of a table that keeps its history.
     """
 
     scheme: str
@@ -39,6 +41,7 @@ class SideSpec:
     table: tuple[str, ...] = ()
     query: str | None = None
     where: str | None = None
+    as_of: datetime | None = None
     parameters: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
 

@@ -13,7 +13,7 @@ import structlog
 from weighbridge.catalog.data_sources import get_data_source, open_side, temp_schema
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.datadiffs.materialise import TRIES, WAIT, Place, copy_view, tidy
-from weighbridge.datadiffs.request import windowed
+from weighbridge.datadiffs.request import moment_of, windowed
 from weighbridge.errors import WeighbridgeError
 from weighbridge.net.hosts import HostPolicy
 
@@ -41,11 +41,15 @@ def open_ground(connection: Connection, ring: KeyRing, diff: Diff, policy: HostP
     """Take sides and places out of the stored connections, with their secrets inside."""
     asked = diff.request
     left, right = (
-        open_side(connection, ring, number, table=table, query=query, where=where)
-        for number, table, query, where in zip(
-            asked.data_sources, asked.tables, asked.queries, asked.filters, strict=True
+        replace(
+            open_side(connection, ring, number, table=table, query=query, where=where),
+            as_of=None if point is None else moment_of("time_travel_point", point, diff.created_at),
         )
-    )
+        for number, table, query, where, point in zip(
+            asked.data_sources, asked.tables, asked.queries, asked.filters, asked.travel,
+            strict=True,
+        )
+    )  # fmt: skip
     places = [
         _place(connection, number, spec, f"materialize_dataset{n}", policy=policy) if copy else None
         for n, (number, spec, copy) in enumerate(
@@ -83,7 +87,8 @@ def ready(ground: Ground, diff: Diff, stop: Stop) -> Generator[Sides]:
 
 def _side(ground: Ground, side: int, diff: Diff, stop: Stop) -> SideSpec:
     spec, place = ground.sides[side], ground.copies[side]
-    if place is None:
+    # A copy has no history: what is read as of a moment is read where it is.
+    if place is None or spec.as_of is not None:
         return spec
     copy = copy_view(spec.table, f"side{side + 1}", diff, place=place, stop=stop)
     return spec if copy is None else replace(spec, table=(place.schema, copy))

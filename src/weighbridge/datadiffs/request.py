@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from weighbridge.compare.request import Options, SampleWish, Tolerance
@@ -22,7 +23,8 @@ class DiffRequest:
     `tolerances` are (column, value, mode) with mode absolute or relative; `sampling` is
     (tolerance, confidence, threshold): percent, percent, rows. `destination` is the connection
     that results are written into, of every row if `whole_results`; `copies` tells which sides are
-    copied first if they are views.
+    copied first if they are views. `travel` is the moment that a side is read as of: seconds before
+    the request (negative), or ISO 8601, UTC unless it says otherwise.
     """
 
     data_sources: tuple[int, int]
@@ -41,6 +43,7 @@ class DiffRequest:
     destination: int | None = None
     whole_results: bool = False
     copies: tuple[bool, bool] = (False, False)
+    travel: tuple[int | str | None, int | str | None] = (None, None)
 
     def copied(self) -> tuple[bool, bool]:
         """Tell which sides are copied if they are views: a query never is."""
@@ -90,12 +93,53 @@ def check(request: DiffRequest) -> None:
                 next_step="Give table, schema and table, or database, schema and table.",
             )
     _check_window(request)
+    for side, point, query in zip((1, 2), request.travel, request.queries, strict=True):
+        _check_travel(f"time_travel_point{side}", point, query)
     for column, value, mode in request.tolerances:
         if mode not in {"absolute", "relative"} or value < 0:
             raise BadArgument(
                 f"The tolerance of {column} cannot be used: {mode} {value:g}.",
                 next_step="Use absolute or relative, and a value of at least 0.",
             )
+
+
+def _check_travel(field: str, point: int | str | None, query: str | None) -> None:
+    if point is None:
+        return
+    if query is not None:
+        raise BadArgument(
+            f"{field} cannot be used with a query: it is of a table.",
+            next_step="Say the moment in the query, in the server's own SQL.",
+        )
+    moment_of(field, point, datetime.now(UTC))
+
+
+def moment_of(field: str, point: int | str, asked_at: datetime) -> datetime:
+    """Give the moment that a side is read as of. Raises BadArgument for what is none."""
+    try:
+        seconds = int(point)
+    except ValueError:
+        pass
+    else:
+        if seconds >= 0:
+            raise _no_moment(field)
+        try:
+            return asked_at + timedelta(seconds=seconds)
+        except OverflowError:
+            raise _no_moment(field) from None
+    try:
+        moment = datetime.fromisoformat(str(point).strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _no_moment(field) from None
+
+
+def _no_moment(field: str) -> BadArgument:
+    return BadArgument(
+        f"{field} is no earlier moment.",
+        next_step="Write seconds before now as a negative number (-3600), or a moment as"
+        " 2024-01-31T12:00:00+00:00.",
+    )
 
 
 def _check_window(request: DiffRequest) -> None:

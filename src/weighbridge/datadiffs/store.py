@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, delete, func, select, text, update
 
 from weighbridge.catalog.data_sources import get_data_source, temp_schema
+from weighbridge.catalog.vendor_forms import keeps_history
 from weighbridge.datadiffs.filters import check_sql
 from weighbridge.datadiffs.request import DiffRequest, check, from_dict
 from weighbridge.errors import BadArgument, NoSuchDiff, NotNow
@@ -76,6 +77,13 @@ def request(
     check(wanted)
     left, right = (get_data_source(connection, number) for number in wanted.data_sources)
     check_sql((left.vendor, right.vendor), wanted)
+    for side, vendor in enumerate((left.vendor, right.vendor)):
+        if wanted.travel[side] is not None and not keeps_history(vendor):
+            raise BadArgument(
+                f"time_travel_point{side + 1} cannot be used: servers of the type {vendor} keep no"
+                " earlier states of a table.",
+                next_step=f"Leave time_travel_point{side + 1} out.",
+            )
     for field, number in wanted.written_into():
         temp_schema(get_data_source(connection, number), field)
     row = connection.execute(

@@ -12,18 +12,15 @@ from weighbridge.api.datafold import examples
 from weighbridge.datadiffs import Diff, DiffRequest
 from weighbridge.datadiffs.feedback import feedback
 from weighbridge.datadiffs.summary import summary_of
-from weighbridge.errors import BadArgument
 
 _STATUS = {"waiting": "waiting", "processing": "running", "done": "success"}
 
-# What a request may name and nothing here can do: said at once, not left out in silence.
-_NOT_YET = {
-    "time_travel_point1": "these engines keep no earlier states of a table",
-    "time_travel_point2": "these engines keep no earlier states of a table",
-}
-
-
 _COPY = "Copy a view into its data source's temp_schema once, and compare the copy."
+
+_TRAVEL = (
+    "Read the table as it was: negative seconds before the request, or a moment in ISO 8601. Only"
+    " system-versioned tables of MariaDB have this."
+)
 
 
 class ColumnTolerance(BaseModel):
@@ -62,8 +59,8 @@ class NewDatadiff(BaseModel):
     )
     time_interval_start: str | None = None
     time_interval_end: str | None = None
-    time_travel_point1: int | str | None = None
-    time_travel_point2: int | str | None = None
+    time_travel_point1: int | str | None = Field(None, description=_TRAVEL)
+    time_travel_point2: int | str | None = Field(None, description=_TRAVEL)
     materialize_dataset1: bool | None = Field(False, description=_COPY)
     materialize_dataset2: bool | None = Field(False, description=_COPY)
     materialization_destination_id: int | None = Field(
@@ -84,14 +81,7 @@ class NewDatadiff(BaseModel):
     column_mapping: list[Annotated[tuple[str, str], Field(strict=False)]] | None = None
 
     def as_request(self) -> DiffRequest:
-        """Say it in our words. Raises BadArgument for what cannot be done yet."""
-        for name, reason in _NOT_YET.items():
-            value = getattr(self, name)
-            # By identity: 0 is a value too, and equal to False.
-            if value is not None and value is not False:
-                raise BadArgument(
-                    f"{name} cannot be used: {reason}.", next_step=f"Leave {name} out."
-                )
+        """Say it in our words."""
         return DiffRequest(
             data_sources=(self.data_source1_id, self.data_source2_id),
             tables=(tuple(self.table1 or ()), tuple(self.table2 or ())),
@@ -112,6 +102,7 @@ class NewDatadiff(BaseModel):
             destination=self.materialization_destination_id,
             whole_results=bool(self.materialize_without_sampling),
             copies=(bool(self.materialize_dataset1), bool(self.materialize_dataset2)),
+            travel=(self.time_travel_point1, self.time_travel_point2),
         )
 
     def echo(self) -> dict[str, Any]:
