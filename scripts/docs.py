@@ -186,6 +186,7 @@ NEXT = {
     "no_such_column": "Take one of the near names, or pair the columns with `--map left=right`.",
     "no_such_connection": "Ask the API for the list of data sources that the key may use.",
     "no_such_diff": "Ask the API for the list of diffs that the key may see.",
+    "no_such_object": "Ask the API for the list of what the key or token may see.",
     "not_now": "Wait for the state that the message names, or end what stands in the way.",
     "no_key": "Give `--key`.",
     "not_comparable": "Pair columns with `--map`, or choose another key.",

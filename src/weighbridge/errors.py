@@ -7,6 +7,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   ├── NoSuchColumn        no column of that name (near names are given)
 │   ├── NoSuchConnection    no stored connection of that number
 │   ├── NoSuchDiff          no stored diff of that number
+│   ├── NoSuchObject        no stored source, model, recipient, product or destination of that id
 │   ├── NotNow              what is asked for does not fit the present state
 │   ├── NoKey               no key was given and none could be found
 │   ├── NotComparable       the sides have nothing that could be compared
@@ -46,6 +47,7 @@ __all__ = [
     "NoSuchColumn",
     "NoSuchConnection",
     "NoSuchDiff",
+    "NoSuchObject",
     "NoSuchTable",
     "NotComparable",
     "NotNow",
@@ -128,6 +130,12 @@ class NoSuchDiff(RequestError):
     """No stored diff of that number, or none that may be seen."""
 
     code = "no_such_diff"
+
+
+class NoSuchObject(RequestError):
+    """No stored source, model, recipient, product or destination of that id that may be seen."""
+
+    code = "no_such_object"
 
 
 class NotNow(RequestError):
