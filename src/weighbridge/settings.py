@@ -247,6 +247,11 @@ SERVER = (
         "path",
         "the keys that seal secrets; default `keys.json` in the data folder",
     ),
+    (
+        "WEIGHBRIDGE_PUBLIC_URL",
+        "URL",
+        "where clients reach the server, for addresses in answers; none: paths without a host",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from weighbridge.api.auth import House, check_declared
 from weighbridge.api.datafold import diffs, sources
 from weighbridge.api.faults import add_faults
 from weighbridge.api.limits import BodyLimit
+from weighbridge.api.prequel import app as prequel
 from weighbridge.errors import StoreFailed
 from weighbridge.store.database import EVERYTHING, seen_by
 
@@ -28,9 +29,9 @@ THREADS = 8
 _PUBLIC = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def make_app(database: Database, ring: KeyRing) -> FastAPI:
+def make_app(database: Database, ring: KeyRing, *, public_url: str = "") -> FastAPI:
     """Put the application together. Raises RuntimeError for a route without a scope."""
-    house = House(database, ring)
+    house = House(database, ring, public_url.rstrip("/"))
     app = FastAPI(title="weighbridge", openapi_url=None, lifespan=_lifespan)
     _add_signs_of_life(app, house)
     facade = FastAPI(
@@ -48,6 +49,7 @@ def make_app(database: Database, ring: KeyRing) -> FastAPI:
         each.state.house = house
         add_faults(each)
     app.mount("/datafold", facade)
+    app.mount("/prequel", prequel.make_facade(house))
     app.add_middleware(BodyLimit)
     app.add_middleware(telemetry.Telemetry)
     return app

@@ -121,6 +121,15 @@ def list_destinations(
     return [_destination(row, owners[row.recipient_id]) for row in rows], more
 
 
+def every_destination(connection: Connection, sight: Sight) -> list[Destination]:
+    """Give all destinations, in the order of their making."""
+    rows = records.every(connection, destinations, *sight.conditions())
+    owners = {
+        number: get_recipient(connection, number) for number in {r.recipient_id for r in rows}
+    }
+    return [_destination(row, owners[row.recipient_id]) for row in rows]
+
+
 def change_destination(
     connection: Connection,
     ring: KeyRing,

@@ -150,6 +150,11 @@ def list_models(
     return [_model(row) for row in rows], more
 
 
+def every_model(connection: Connection, *, names: Collection[str] | None = None) -> list[Model]:
+    """Give all models, in the order of their making; `names`: of these only."""
+    return [_model(row) for row in records.every(connection, models, *_named(names))]
+
+
 def model_names(connection: Connection) -> frozenset[str]:
     """Give the name of every model."""
     return frozenset(row.name for row in records.every(connection, models))

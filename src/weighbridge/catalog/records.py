@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from sqlalchemy import Connection, Table, func, select, tuple_, update
@@ -108,7 +108,7 @@ def delete(connection: Connection, table: Table, number: UUID, **values: Any) ->
 
 def as_dict(row: Row[Any]) -> Mapping[str, Any]:
     """Give a row by the names of its columns."""
-    return row._mapping  # noqa: SLF001 SQLAlchemy's public name for it  # pyright: ignore[reportPrivateUsage]
+    return cast("Mapping[str, Any]", row._mapping)  # noqa: SLF001 SQLAlchemy's public name for it  # pyright: ignore[reportPrivateUsage]
 
 
 @contextmanager
