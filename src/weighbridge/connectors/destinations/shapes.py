@@ -9,7 +9,7 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, Secret, SecretStr, create_model
 from pydantic.fields import FieldInfo
@@ -20,7 +20,7 @@ _SECRETS = (SecretStr, Secret)
 
 
 def inner(field: FieldInfo) -> Any:
-    """Give the type of a field without its `| None`."""
+    """Give the type of a field without its `| None` and its limits."""
     return _bare(field.annotation)
 
 
@@ -146,9 +146,11 @@ def without_empty_secrets(kind: type[Options], change: Mapping[str, Any]) -> dic
 
 
 def _bare(annotation: Any) -> Any:
+    if get_origin(annotation) is Annotated:
+        return _bare(get_args(annotation)[0])
     if get_origin(annotation) in {Union, types.UnionType}:
         rest = [part for part in get_args(annotation) if part is not type(None)]
-        return rest[0] if len(rest) == 1 else annotation
+        return _bare(rest[0]) if len(rest) == 1 else annotation
     return annotation
 
 
