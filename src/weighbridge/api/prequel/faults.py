@@ -30,6 +30,7 @@ log = structlog.get_logger()
 
 def failure(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
     """Make an answer of the contract's error shape."""
+    message = message if message[-1:] in {".", "?"} else f"{message}."
     nearest = _NEAREST.get(status, 400 if status < 500 else 500)
     return JSONResponse(
         {"status": "error", "message": message, "data": None}, nearest, headers=headers

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Annotated, Any, Union, cast, get_args, get_origin
 
-from pydantic import BaseModel, Secret, SecretStr, create_model
+from pydantic import BaseModel, Field, Secret, SecretStr, create_model
 from pydantic.fields import FieldInfo
 
 from weighbridge.connectors.destinations.options import Options
@@ -73,7 +73,7 @@ def public_of(kind: type[Options]) -> type[BaseModel]:
             continue
         within = nested(plain)
         shown = public_of(within) if within else plain
-        made[name] = (shown | None, FieldInfo(default=None, alias=field.alias))
+        made[name] = (shown | None, Field(None, alias=field.alias))
     return create_model(f"{kind.__name__}Public", __doc__=kind.__doc__, **made)
 
 
