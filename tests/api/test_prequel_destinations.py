@@ -89,7 +89,10 @@ def test_every_vendor_is_stored_and_shown_without_secrets(
     # An empty change: the secrets that lie sealed make the whole again.
     assert patched(api, made["id"], **{vendor: {}})[vendor] == made[vendor]
     schema = api.get("/openapi.json").json()
-    published = {**schema["components"]["schemas"]["Destination"], "components": schema["components"]}
+    published = {
+        **schema["components"]["schemas"]["Destination"],
+        "components": schema["components"],
+    }
     Draft202012Validator(published).validate(made)
 
 
@@ -129,7 +132,9 @@ def test_patch_changes_what_is_sent(api: TestClient, home: House, owner: str) ->
     assert {**renamed, "updated_at": 0} == {
         **made, "name": "Other", "frequency_minutes": 15, "updated_at": 0,
     }  # fmt: skip
-    moved = patched(api, number, postgres={"host": "db.example.com", "password_auth": {"username": "x"}})
+    moved = patched(
+        api, number, postgres={"host": "db.example.com", "password_auth": {"username": "x"}}
+    )
     assert moved["postgres"] == {
         **made["postgres"], "host": "db.example.com", "password_auth": {"username": "x"},
     }  # fmt: skip

@@ -142,7 +142,7 @@ def change_product(
 def delete_product(connection: Connection, number: UUID) -> Product:
     """Delete a product that nobody subscribes to. Raises NoSuchObject, NotNow."""
     before = _product(records.find(connection, products, number, locked=True))
-    if records.every(connection, recipients, recipients.c.products.any(before.name)):
+    if records.every(connection, recipients, recipients.c.products.contains([before.name])):
         raise NotNow(
             f"Recipients subscribe to the product {before.name!r}.",
             next_step="Take it out of their products first.",
