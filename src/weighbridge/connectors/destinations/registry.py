@@ -21,13 +21,14 @@ class Vendor:
     """A vendor: its name on the wire, for people, and the shape of its options.
 
     `side` makes of options what a connector of ours opens; without one, `not_yet` says why the
-    vendor cannot be reached. `delivers`: transfers run to it. `source`: may be delivered from.
+    vendor cannot be reached; with one, `limits` says what of it does not work. `delivers`: transfers run to it. `source`: may be delivered from.
     """
 
     key: str
     display: str
     options: type[Options]
     side: Callable[[Options, str], SideSpec] | None = None
+    limits: str = ""
     not_yet: str = ""
     delivers: bool = False
     source: bool = False
@@ -81,15 +82,17 @@ def _listed(*vendors: Vendor) -> Mapping[str, Vendor]:
     return {vendor.key: vendor for vendor in vendors}
 
 
+_NO_TUNNEL = "no tunnels"
+_NO_TLS = "no tunnels, no TLS"
 _WAREHOUSE = "it has no connector"
 _BUCKET = "no connector writes to buckets"
 VENDORS = _listed(
-    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, source=True),
-    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, source=True),
-    Vendor("mysql", "MySQL", MySQLOptions, _mysql, source=True),
-    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, source=True),
-    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, source=True),
-    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, source=True),
+    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True),
+    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True),
+    Vendor("mysql", "MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
+    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
+    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, _NO_TLS, source=True),
+    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, _NO_TLS, source=True),
     Vendor("sql_server", "SQL Server", databases.SqlServerOptions, not_yet=_WAREHOUSE),
     Vendor("oracle", "Oracle", databases.OracleOptions, not_yet=_WAREHOUSE),
     Vendor("mongodb", "MongoDB", databases.MongoDBOptions, not_yet=_WAREHOUSE),
