@@ -12,7 +12,7 @@ from sqlalchemy import or_, select
 
 from weighbridge.catalog import records
 from weighbridge.catalog.models import model_names
-from weighbridge.catalog.recipients import Recipient, get_recipient, models_of
+from weighbridge.catalog.recipients import Recipient, get_recipient, get_recipients, models_of
 from weighbridge.catalog.records import Wanted
 from weighbridge.catalog.sealed_options import opened, sealed
 from weighbridge.catalog.ssh_keys import private_key
@@ -115,18 +115,14 @@ def list_destinations(
 ) -> tuple[list[Destination], bool]:
     """Give a page of destinations, and whether more follow."""
     rows, more = records.page(connection, destinations, wanted, *sight.conditions())
-    owners = {
-        number: get_recipient(connection, number) for number in {r.recipient_id for r in rows}
-    }
+    owners = get_recipients(connection, {row.recipient_id for row in rows})
     return [_destination(row, owners[row.recipient_id]) for row in rows], more
 
 
 def every_destination(connection: Connection, sight: Sight) -> list[Destination]:
     """Give all destinations, in the order of their making."""
     rows = records.every(connection, destinations, *sight.conditions())
-    owners = {
-        number: get_recipient(connection, number) for number in {r.recipient_id for r in rows}
-    }
+    owners = get_recipients(connection, {row.recipient_id for row in rows})
     return [_destination(row, owners[row.recipient_id]) for row in rows]
 
 

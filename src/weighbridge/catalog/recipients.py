@@ -62,6 +62,12 @@ def get_recipient(connection: Connection, number: UUID, *, locked: bool = False)
     return _recipient(records.find(connection, recipients, number, locked=locked))
 
 
+def get_recipients(connection: Connection, numbers: Collection[UUID]) -> dict[UUID, Recipient]:
+    """Give some recipients by their ids."""
+    rows = records.every(connection, recipients, recipients.c.id.in_(numbers))
+    return {row.id: _recipient(row) for row in rows}
+
+
 def find_recipient(connection: Connection, tenant: str) -> Recipient | None:
     """Give the recipient of a tenant value."""
     found = records.every(connection, recipients, recipients.c.id_in_provider_system == tenant)
