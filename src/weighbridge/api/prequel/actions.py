@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Query, Request
 
 from weighbridge.api.auth import House, Written
-from weighbridge.api.prequel import forms, words
+from weighbridge.api.prequel import forms, parties
 from weighbridge.api.prequel.auth import MakesTokens
 from weighbridge.api.prequel.envelope import Answer, Nothing, problems, reference, success
 from weighbridge.catalog.destinations import Sight, get_destination
@@ -33,10 +33,10 @@ PUBLIC = frozenset({
 @router.post(
     "/actions/generate-scoped-auth-token",
     summary="Generate scoped auth token",
-    response_model=Answer[words.TokenData],
+    response_model=Answer[parties.TokenData],
     responses=problems(),
 )
-def generate_scoped_auth_token(caller: MakesTokens, body: words.NewToken) -> Any:
+def generate_scoped_auth_token(caller: MakesTokens, body: parties.NewToken) -> Any:
     """Make a token for one recipient's browser. It opens for one hour, and is shown this once.
 
     With the `id` of a destination it is for that one alone. An Idempotency-Key changes nothing here:
@@ -72,7 +72,7 @@ def generate_scoped_auth_token(caller: MakesTokens, body: words.NewToken) -> Any
     response_model=Answer[Nothing],
     responses=problems(404),
 )
-def revoke_scoped_auth_token(caller: MakesTokens, body: words.OldToken) -> Any:
+def revoke_scoped_auth_token(caller: MakesTokens, body: parties.OldToken) -> Any:
     """End a token before its hour is over, at once in every process."""
 
     def work(connection: Connection) -> Written:
@@ -89,7 +89,7 @@ def revoke_scoped_auth_token(caller: MakesTokens, body: words.OldToken) -> Any:
 @router.post(
     "/actions/generate-ssh-key",
     summary="Generate SSH key",
-    response_model=Answer[words.SshKeyData],
+    response_model=Answer[parties.SshKeyData],
     responses=problems(),
 )
 def generate_ssh_key(request: Request) -> Any:
@@ -131,9 +131,9 @@ def destination_forms(
     return success(forms.form(vendor.split(",") if vendor else None))
 
 
-def _meant(connection: Connection, body: words.NewToken) -> tuple[UUID, UUID | None]:
+def _meant(connection: Connection, body: parties.NewToken) -> tuple[UUID, UUID | None]:
     """Give whose the token is, and for which destination. Raises BadArgument."""
-    said = body.destination or words.TokenDestination()
+    said = body.destination or parties.TokenDestination()
     try:
         if said.id:
             found = get_destination(connection, reference(said.id, "destination.id"), Sight())
@@ -152,7 +152,9 @@ def _meant(connection: Connection, body: words.NewToken) -> tuple[UUID, UUID | N
     return recipient.id, destination
 
 
-def _recipient(connection: Connection, body: words.NewToken, said: words.TokenDestination) -> Any:
+def _recipient(
+    connection: Connection, body: parties.NewToken, said: parties.TokenDestination
+) -> Any:
     number = body.recipient_id or said.recipient_id
     if number:
         return get_recipient(connection, reference(number, "recipient_id"))

@@ -48,7 +48,7 @@ class ErrorAnswer(BaseModel):
     """The envelope of every error."""
 
     status: Literal["error"]
-    message: str = Field(examples=["postgres.port: expected less than or equal to 65535."])
+    message: str = Field(examples=["page_size: expected less than or equal to 100."])
     data: None = None
 
 

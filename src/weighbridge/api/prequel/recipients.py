@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from weighbridge.api.auth import Written
 from weighbridge.api.paging import only_known
-from weighbridge.api.prequel import paging, words
+from weighbridge.api.prequel import paging, parties
 from weighbridge.api.prequel.auth import (
     ReadsRecipients,
     SeesModels,
@@ -37,10 +37,10 @@ ProductId = Annotated[str, Path(max_length=100, description="Product ID.")]
 @router.post(
     "/recipients",
     summary="Create recipient",
-    response_model=Answer[words.RecipientData],
+    response_model=Answer[parties.RecipientData],
     responses=problems(),
 )
-def create_recipient(caller: WritesRecipients, body: words.NewRecipient) -> Any:
+def create_recipient(caller: WritesRecipients, body: parties.NewRecipient) -> Any:
     """Store a customer to whom is delivered."""
 
     def work(connection: Connection) -> Written:
@@ -48,7 +48,7 @@ def create_recipient(caller: WritesRecipients, body: words.NewRecipient) -> Any:
             connection, body.recipient.model_dump(),
             environment=caller.key.environment, created_by=caller.key.id,
         )  # fmt: skip
-        shown = words.recipient(made)
+        shown = parties.recipient(made)
         answer = success({"recipient": shown}, "The recipient was created.")
         return Written(answer, f"recipients/{made.id}", after=shown)
 
@@ -58,7 +58,7 @@ def create_recipient(caller: WritesRecipients, body: words.NewRecipient) -> Any:
 @router.get(
     "/recipients",
     summary="List recipients",
-    response_model=PageAnswer[words.RecipientsData],
+    response_model=PageAnswer[parties.RecipientsData],
     response_model_exclude_unset=True,
     responses=problems(),
 )
@@ -75,31 +75,31 @@ def list_recipients(
     tenants = () if id_in_provider_system is None else id_in_provider_system.split(",")
     with caller.sees() as connection:
         found, more = catalog.list_recipients(connection, page, tenants=tenants)
-    shown = {"recipients": [words.recipient(one) for one in found]}
+    shown = {"recipients": [parties.recipient(one) for one in found]}
     return {**success(shown), **paging.next_page(request, found, more=more)}
 
 
 @router.get(
     "/recipients/{recipient_id}",
     summary="Get recipient",
-    response_model=Answer[words.RecipientData],
+    response_model=Answer[parties.RecipientData],
     responses=problems(404),
 )
 def get_recipient(caller: ReadsRecipients, recipient_id: RecipientId) -> Any:
     """Give a recipient."""
     with caller.sees() as connection:
         found = catalog.get_recipient(connection, identity(recipient_id, "recipient"))
-    return success({"recipient": words.recipient(found)})
+    return success({"recipient": parties.recipient(found)})
 
 
 @router.patch(
     "/recipients/{recipient_id}",
     summary="Update recipient",
-    response_model=Answer[words.RecipientData],
+    response_model=Answer[parties.RecipientData],
     responses=problems(404),
 )
 def change_recipient(
-    caller: WritesRecipients, recipient_id: RecipientId, body: words.RecipientChange
+    caller: WritesRecipients, recipient_id: RecipientId, body: parties.RecipientChange
 ) -> Any:
     """Change the name or the products."""
 
@@ -107,10 +107,10 @@ def change_recipient(
         number = identity(recipient_id, "recipient")
         change = body.recipient.model_dump(exclude_none=True)
         before, after = catalog.change_recipient(connection, number, change)
-        shown = words.recipient(after)
+        shown = parties.recipient(after)
         return Written(
             success({"recipient": shown}, "The recipient was changed."), f"recipients/{number}",
-            before=words.recipient(before), after=shown,
+            before=parties.recipient(before), after=shown,
         )  # fmt: skip
 
     return caller.writes("recipients.change", work)
@@ -128,7 +128,7 @@ def delete_recipient(caller: WritesRecipients, recipient_id: RecipientId) -> Any
     def work(connection: Connection) -> Written:
         gone = catalog.delete_recipient(connection, identity(recipient_id, "recipient"))
         answer = success({}, "The recipient was deleted.")
-        return Written(answer, f"recipients/{gone.id}", before=words.recipient(gone))
+        return Written(answer, f"recipients/{gone.id}", before=parties.recipient(gone))
 
     return caller.writes("recipients.delete", work)
 
@@ -136,10 +136,10 @@ def delete_recipient(caller: WritesRecipients, recipient_id: RecipientId) -> Any
 @router.post(
     "/products",
     summary="Create product",
-    response_model=Answer[words.ProductData],
+    response_model=Answer[parties.ProductData],
     responses=problems(),
 )
-def create_product(caller: WritesModels, body: words.NewProduct) -> Any:
+def create_product(caller: WritesModels, body: parties.NewProduct) -> Any:
     """Store models under one name, to which recipients subscribe."""
 
     def work(connection: Connection) -> Written:
@@ -147,7 +147,7 @@ def create_product(caller: WritesModels, body: words.NewProduct) -> Any:
             connection, {"name": body.product.product_name, "models": body.product.models},
             environment=caller.key.environment, created_by=caller.key.id,
         )  # fmt: skip
-        shown = words.product(made)
+        shown = parties.product(made)
         answer = success({"product": shown}, "The product was created.")
         return Written(answer, f"products/{made.id}", after=shown)
 
@@ -157,7 +157,7 @@ def create_product(caller: WritesModels, body: words.NewProduct) -> Any:
 @router.get(
     "/products",
     summary="List products",
-    response_model=PageAnswer[words.ProductsData],
+    response_model=PageAnswer[parties.ProductsData],
     response_model_exclude_unset=True,
     responses=problems(),
 )
@@ -170,27 +170,27 @@ def list_products(caller: SeesModels, request: Request, page: paging.Page) -> An
         if own is not None:
             names = catalog.get_recipient(connection, own).products or [catalog.DEFAULT]
         found, more = catalog.list_products(connection, page, names=names)
-    shown = {"products": [words.product(one) for one in found]}
+    shown = {"products": [parties.product(one) for one in found]}
     return {**success(shown), **paging.next_page(request, found, more=more)}
 
 
 @router.patch(
     "/products/{product_id}",
     summary="Update product",
-    response_model=Answer[words.ProductData],
+    response_model=Answer[parties.ProductData],
     responses=problems(404),
 )
-def change_product(caller: WritesModels, product_id: ProductId, body: words.ProductChange) -> Any:
+def change_product(caller: WritesModels, product_id: ProductId, body: parties.ProductChange) -> Any:
     """Change the models of a product."""
 
     def work(connection: Connection) -> Written:
         number = identity(product_id, "product")
         change = body.product.model_dump(exclude_none=True)
         before, after = catalog.change_product(connection, number, change)
-        shown = words.product(after)
+        shown = parties.product(after)
         return Written(
             success({"product": shown}, "The product was changed."), f"products/{number}",
-            before=words.product(before), after=shown,
+            before=parties.product(before), after=shown,
         )  # fmt: skip
 
     return caller.writes("products.change", work)
@@ -208,6 +208,6 @@ def delete_product(caller: WritesModels, product_id: ProductId) -> Any:
     def work(connection: Connection) -> Written:
         gone = catalog.delete_product(connection, identity(product_id, "product"))
         answer = success({}, "The product was deleted.")
-        return Written(answer, f"products/{gone.id}", before=words.product(gone))
+        return Written(answer, f"products/{gone.id}", before=parties.product(gone))
 
     return caller.writes("products.delete", work)
