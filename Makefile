@@ -16,7 +16,7 @@ demo: .venv/.ready ## 336,776 flights, a faulty migrated copy, the diff, an HTML
 	@$(PY) -m tests.servers && $(PY) -m demo
 
 test: .venv/.ready ## every test, on real servers that the tests start themselves
-	@$(PY) -m tests.servers && $(PY) -m pytest -n 2 tests
+	@$(PY) -m tests.servers && $(PY) -m tests.clients && $(PY) -m pytest -n 2 tests
 
 check: .venv/.ready ## format, lint, types, import rule, unit tests: under a minute
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/basedpyright && .venv/bin/lint-imports && $(PY) -m pytest tests/unit $(wildcard tests/docs) -m "not server and not long" -n 2 -q

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -36,7 +37,8 @@ UNUSUAL = {
 
 # Two busy cores make single examples slow now and then: that says nothing about the code.
 hypothesis.settings.register_profile("house", deadline=None, print_blob=True)
-hypothesis.settings.load_profile("house")
+hypothesis.settings.register_profile("full", deadline=None, print_blob=True, max_examples=2_000)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "house"))
 
 
 # A run in a shell's background is deaf to Ctrl-C, one under nohup to the end of its terminal: and so

@@ -7,6 +7,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   ├── NoSuchColumn        no column of that name (near names are given)
 │   ├── NoSuchConnection    no stored connection of that number
 │   ├── NoSuchDiff          no stored diff of that number
+│   ├── NoSuchErrand        no test or other short job of that number
 │   ├── NoSuchObject        no stored source, model, recipient, product or destination of that id
 │   ├── NotNow              what is asked for does not fit the present state
 │   ├── NoKey               no key was given and none could be found
@@ -16,6 +17,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   └── MissingExtra        the driver of a vendor is not installed
 ├── ConnectionFailed        the other system cannot be reached            exit 3
 │   ├── AuthFailed          it answered, and refused the user
+│   ├── NoSuchDatabase      it answered, and has no database of that name
 │   └── ConnectionLost      it went away in the middle
 ├── RunFailed               the work was begun and could not be finished  exit 4
 │   ├── Unreadable          a side is not readable as what it claims to be
@@ -46,7 +48,9 @@ __all__ = [
     "NoKey",
     "NoSuchColumn",
     "NoSuchConnection",
+    "NoSuchDatabase",
     "NoSuchDiff",
+    "NoSuchErrand",
     "NoSuchObject",
     "NoSuchTable",
     "NotComparable",
@@ -132,6 +136,12 @@ class NoSuchDiff(RequestError):
     code = "no_such_diff"
 
 
+class NoSuchErrand(RequestError):
+    """No test or other short job of that number, or none that may be seen."""
+
+    code = "no_such_errand"
+
+
 class NoSuchObject(RequestError):
     """No stored source, model, recipient, product or destination of that id that may be seen."""
 
@@ -187,6 +197,13 @@ class AuthFailed(ConnectionFailed):
     """The other system answered, and refused the user."""
 
     code = "auth_failed"
+    retry = False
+
+
+class NoSuchDatabase(ConnectionFailed):
+    """The other system answered, and has no database of that name."""
+
+    code = "no_such_database"
     retry = False
 
 

@@ -10,13 +10,15 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
 
 import structlog
 
 from weighbridge.errors import BadArgument
-from weighbridge.settings import variable_text
+from weighbridge.settings import seconds, variable_text
 
 SUPERVISED = "WEIGHBRIDGE_SUPERVISED"
+GRACE = 20.0
 
 
 def needed(name: str) -> str:
@@ -30,6 +32,15 @@ def needed(name: str) -> str:
             f"{name} is not set.", next_step="Set it, or start with `weighbridge serve`."
         )
     return said[0]
+
+
+def grace_seconds(environ: Mapping[str, str]) -> float:
+    """Tell how long a worker that is to end may finish what it runs. Raises BadArgument."""
+    try:
+        said = variable_text("WEIGHBRIDGE_GRACE", environ)
+        return GRACE if said is None else seconds(said[0])
+    except ValueError as error:
+        raise BadArgument(f"WEIGHBRIDGE_GRACE: {error}.", next_step="Correct it.") from None
 
 
 def begin(name: str) -> None:

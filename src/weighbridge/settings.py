@@ -252,6 +252,16 @@ SERVER = (
         "URL",
         "where clients reach the server, for addresses in answers; none: paths without a host",
     ),
+    (
+        "WEIGHBRIDGE_GRACE",
+        "time",
+        "how long a worker that is to end may finish its diffs before it hands them back; default 20s",
+    ),
+    (
+        "WEIGHBRIDGE_FAULT",
+        "name",
+        "for tests of the server alone: the named place at which a process kills itself",
+    ),
 )
 
 

@@ -46,6 +46,7 @@ NEW_DIFF = {
     "data_source1_id": "{source}", "data_source2_id": "{source}",
     "table1": ["public", "a"], "table2": ["public", "b"], "pk_columns": ["id"],
 }  # fmt: skip
+TABLE_A = {"table": ["public", "a"]}
 # One line for each route. `absent=0`: it names no object.
 ROUTES: dict[tuple[str, str], Example] = {
     ("GET", "/organization/meta"): Example("diffs:read", absent=0),
@@ -60,6 +61,12 @@ ROUTES: dict[tuple[str, str], Example] = {
     ("GET", "/data_sources"): Example("connections:read", absent=0),
     ("POST", "/data_sources"): Example("connections:write", NEW_SOURCE, absent=0),
     ("GET", "/data_sources/types"): Example("connections:read", absent=0),
+    ("POST", "/data_sources/{source}/test"): Example("connections:write", {}),
+    ("GET", "/data_sources/test/{test}"): Example("connections:read"),
+    ("POST", "/data_sources/{source}/query"): Example("run_sql", {"query": "select 1 as one"}),
+    ("POST", "/data_sources/{source}/dataset_schema"): Example("connections:read", TABLE_A),
+    ("GET", "/data_sources/{source}/dataset_schema/{columns}"): Example("connections:read"),
+    ("POST", "/data_sources/{source}/guess_pk"): Example("connections:read", TABLE_A),
 }
 CASES = sorted(ROUTES)
 PER_OBJECT = [case for case in CASES if ROUTES[case].absent]
@@ -67,12 +74,11 @@ PER_OBJECT = [case for case in CASES if ROUTES[case].absent]
 
 @dataclass(frozen=True)
 class Ground:
-    """A server with one finished diff and one connection in each environment."""
+    """A server with one object of each kind in each environment: kind → environment → number."""
 
     house: House
     app: FastAPI
-    source: dict[str, int]
-    diff: dict[str, int]
+    objects: dict[str, dict[str, int]]
     revoked: str
 
 
@@ -85,36 +91,40 @@ def ground(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         with psycopg.connect(url, autocommit=True) as connection:
             for statement in TABLES:
                 connection.execute(statement.encode())
-        source: dict[str, int] = {}
-        diff: dict[str, int] = {}
+        objects: dict[str, dict[str, int]] = {
+            kind: {} for kind in ("source", "diff", "test", "columns")
+        }
         # The foreign objects first: their numbers are others than one's own.
         for environment in ("staging", "production"):
             client = house.client(environment=environment)
-            source[environment] = client.post("/data_sources", json=source_body(url, "s")).json()[
-                "id"
-            ]
-            asked = client.post("/datadiffs", json=diff_body(source[environment]))
-            diff[environment] = asked.json()["id"]
-            house.run_diff(diff[environment])
+            source = client.post("/data_sources", json=source_body(url, "s")).json()["id"]
+            diff = client.post("/datadiffs", json=diff_body(source)).json()["id"]
+            house.run_diff(diff)
+            path = f"/data_sources/{source}"
+            test = client.post(f"{path}/test", json={}).json()["job_id"]
+            columns = client.post(f"{path}/dataset_schema", json=TABLE_A).json()["task_id"]
+            numbers = {"source": source, "diff": diff, "test": test, "columns": columns}
+            for kind, number in numbers.items():
+                objects[kind][environment] = number
         revoked = house.key()
         with seen_by(house.database, EVERYTHING) as connection:
             assert revoke_key(connection, revoked.split("_")[2]) is not None
             assert check_key(connection, revoked) is None
-        yield Ground(house, make_app(house.database, house.ring), source, diff, revoked)
+        yield Ground(house, make_app(house.database, house.ring), objects, revoked)
 
 
-def facade(app: FastAPI) -> FastAPI:
-    mounts = [r for r in app.routes if isinstance(r, Mount) and r.path == "/datafold"]
+def facade(app: FastAPI, path: str = "/datafold") -> FastAPI:
+    mounts = [r for r in app.routes if isinstance(r, Mount) and r.path == path]
     assert len(mounts) == 1
     assert isinstance(mounts[0].app, FastAPI)
     return mounts[0].app
 
 
-def routes(app: FastAPI) -> list[tuple[str, APIRoute]]:
-    """Take the facade's routes out of the application: (method, route)."""
+def routes(app: FastAPI, path: str = "/datafold") -> list[tuple[str, APIRoute]]:
+    """Take a facade's routes out of the application: (method, route)."""
     found = [
         (method, route)
-        for route in _flat(facade(app).routes)
+        for route in _flat(facade(app, path).routes)
         for method in sorted(route.methods or ())
     ]
     assert found
@@ -133,7 +143,10 @@ def _flat(of: Iterable[Any]) -> Iterator[APIRoute]:
 def plain(path: str) -> str:
     """Write a path as the table does, whatever its parameters are called."""
     parts = path.removeprefix(PREFIX).split("/")
-    names = {"datadiffs": "{diff}", "data_sources": "{source}"}
+    names = {
+        "datadiffs": "{diff}", "data_sources": "{source}", "test": "{test}",
+        "dataset_schema": "{columns}",
+    }  # fmt: skip
     return "/".join(
         names.get(parts[at - 1], part) if part.startswith("{") else part
         for at, part in enumerate(parts)
@@ -157,9 +170,7 @@ def ask(
     ground: Ground, case: tuple[str, str], token: str | None, *, whose: str = "production"
 ) -> tuple[int, str]:
     """Send a route's example; `whose` objects: an environment's, or those that nobody has."""
-    numbers = {
-        "source": ground.source.get(whose, ABSENT), "diff": ground.diff.get(whose, ABSENT)
-    }  # fmt: skip
+    numbers = {kind: known.get(whose, ABSENT) for kind, known in ground.objects.items()}
     example = ROUTES[case]
     client = ground.house.client(token=token or "none")
     if token is None:
@@ -168,7 +179,8 @@ def ask(
         case[0], case[1].format(**numbers) + example.query, json=filled(example.body, numbers)
     )
     # "There is no diff 12.": the number that was asked for is all that may differ.
-    said = re.sub(rf"(?<=[a-z] )({numbers['diff']}|{numbers['source']})\b", "N", answer.text)
+    asked = "|".join(str(number) for number in numbers.values())
+    said = re.sub(rf"(?<=[a-z] )({asked})\b", "N", answer.text)
     return answer.status_code, said
 
 
@@ -177,6 +189,21 @@ def test_every_route_has_a_row_and_every_row_a_route(ground: Ground) -> None:
     assert there == set(ROUTES)
     paths: dict[str, dict[str, Any]] = facade(ground.app).openapi()["paths"]
     assert there == {(m.upper(), plain(path)) for path, said in paths.items() for m in said}
+
+
+def test_the_other_mount_asks_for_the_same_scopes(ground: Ground) -> None:
+    """Datafold's newer shape is the same rooms: what is held of one mount holds of both."""
+
+    def scopes(path: str) -> set[tuple[str, str, str]]:
+        return {
+            (method, route.path, needs.call.scope)
+            for method, route in routes(ground.app, path)
+            for needs in route.dependant.dependencies
+            if isinstance(needs.call, Needs)
+        }
+
+    assert len(scopes("/datafold")) == len(ROUTES)
+    assert scopes("/datafold/latest") == scopes("/datafold")
 
 
 def test_a_route_without_a_scope_stops_the_start() -> None:
@@ -235,7 +262,7 @@ def test_objects_of_the_other_environment_are_not_there(
 
 @pytest.mark.parametrize(("path", "own"), [("/data_sources", "source"), ("/datadiffs", "diff")])
 def test_lists_hold_what_is_ones_own(ground: Ground, path: str, own: str) -> None:
-    numbers: dict[str, int] = getattr(ground, own)
+    numbers = ground.objects[own]
     for environment, other in (("production", "staging"), ("staging", "production")):
         body = ground.house.client(environment=environment).get(path).json()
         rows = body if isinstance(body, list) else body["results"]

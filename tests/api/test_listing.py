@@ -185,11 +185,11 @@ def test_purged(client: TestClient, house: House, source: int) -> None:
     assert (back.status_code, "cannot be undone" in back.json()["detail"]) == (422, True)
     with seen_by(house.database, EVERYTHING) as connection:
         kept = connection.execute(
-            text("select d.id, count(r.n), jsonb_array_length(d.report->'sample')"
-                 " from weighbridge.datadiffs d left join weighbridge.datadiff_rows r"
+            text("select d.id, count(r.n), jsonb_array_length(d.report->'sample'),"
+                 " jsonb_array_length(d.report->'explanations') > 0 from weighbridge.datadiffs d left join weighbridge.datadiff_rows r"
                  " on r.datadiff_id = d.id group by d.id order by d.id")
         ).all()  # fmt: skip
-    assert [tuple(line) for line in kept] == [(number, 0, 0), (other, 13, 13)]
+    assert [tuple(line) for line in kept] == [(number, 0, 0, False), (other, 13, 13, True)]
 
 
 def test_a_key_that_may_only_read_changes_nothing(

@@ -150,7 +150,6 @@ def test_columns_left_out_are_not_counted(
     assert schema["column_type_differs"] == differs
 
 
-@pytest.mark.xfail(reason="the engine's count of changed rows has those of duplicated keys in it")
 def test_rows_of_duplicated_keys_are_not_compared(
     client: TestClient, house: House, small: dict[str, Any]
 ) -> None:

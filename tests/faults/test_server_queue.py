@@ -2,125 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
 
-from tests.api.conftest import source_body
-from tests.faults.command import busy, run_sql, wait_until_busy
-from tests.house import House, a_house
+from tests.faults.command import busy, wait_until_busy
+from tests.faults.ground import Ground, a_ground, until
 from weighbridge.datadiffs import store
 from weighbridge.store.database import EVERYTHING, seen_by
-
-ROWS = 40
-# Each row of the slow side takes this long: it is surely running when the fault comes.
-SLOW = (
-    f"create table a as select i::int as id, 'v' || i as v from generate_series(1, {ROWS}) i",
-    "alter table a add primary key (id)",
-    "create table b as select id, case when id % 4 = 0 then 'w' else v end as v from a",
-    "alter table b add primary key (id)",
-    (
-        "create function wait(n float) returns text language plpgsql volatile cost 1000000"
-        " as $$ begin perform pg_sleep(n); return ''; end $$"
-    ),
-    "create table pace (seconds float)",
-    "insert into pace values (0)",
-    "create view slow as select id, v || wait((select seconds from pace)) as v from b",
-)
-WORKER = (
-    "import sys, pathlib; from weighbridge.store.sealed import open_ring;"
-    "from weighbridge.worker import work;"
-    "work(sys.stdin.readline().strip(), open_ring(pathlib.Path(sys.argv[1])), slots=2)"
-)
-
-
-class Ground:
-    """A server of ours without workers, a slow and a short diff to be asked for."""
-
-    def __init__(self, house: House, url: str, ring: Path, stack: ExitStack) -> None:
-        self.house, self.url, self._ring, self._stack = house, url, ring, stack
-        self.client = house.client()
-        answer = self.client.post("/data_sources", json=source_body(url, "shop"))
-        self.source = int(answer.json()["id"])
-
-    def diff(self, right: str) -> int:
-        """Ask for a diff of `a` with a table or view."""
-        answer = self.client.post(
-            "/datadiffs",
-            json={
-                "data_source1_id": self.source, "data_source2_id": self.source,
-                "table1": ["public", "a"], "table2": ["public", right], "pk_columns": ["id"],
-            },
-        )  # fmt: skip
-        assert answer.status_code == 200, answer.text
-        return int(answer.json()["id"])
-
-    def pace(self, seconds: float) -> None:
-        """Say how long the slow view takes for each row from now on."""
-        run_sql(self.url, f"update pace set seconds = {seconds}")
-
-    def worker(self) -> subprocess.Popen[str]:
-        """Start a worker's process."""
-        process = subprocess.Popen(
-            [sys.executable, "-c", WORKER, str(self._ring)],
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-        )  # fmt: skip
-        self._stack.callback(_end, process)
-        assert process.stdin is not None
-        process.stdin.write(self.house.database.url + "\n")
-        process.stdin.close()
-        return process
-
-    def status(self, number: int) -> str:
-        with seen_by(self.house.database, EVERYTHING) as connection:
-            return store.get(connection, number).status
-
-    def wait(self, number: int, status: str, seconds: float) -> None:
-        """Wait until a diff is there; fail if it ended otherwise or takes longer."""
-        _until(
-            lambda: self.status(number) == status, seconds,
-            lambda: f"{number} is {self.status(number)}: {self.one(number)}",
-        )  # fmt: skip
-
-    def one(self, number: int) -> Any:
-        with seen_by(self.house.database, EVERYTHING) as connection:
-            return store.get(connection, number)
-
-    def ask(self, query: str, **values: object) -> list[tuple[Any, ...]]:
-        with seen_by(self.house.database, EVERYTHING) as connection:
-            return [tuple(row) for row in connection.execute(text(query), values)]
-
-    def is_exact(self, number: int) -> None:
-        """Hold that there is one outcome: each differing row once, none lost, no job left."""
-        _until(
-            lambda: not self.ask("select 1 from weighbridge.procrastinate_jobs"), 10,
-            lambda: str(self.ask("select * from weighbridge.procrastinate_jobs")),
-        )  # fmt: skip
-        rows = self.ask(
-            "select cast(key ->> 'id' as int), kind, r.attempt = d.outcome_attempt"
-            " from weighbridge.datadiff_rows r join weighbridge.datadiffs d on d.id = datadiff_id"
-            " where d.id = :number order by 1",
-            number=number,
-        )
-        assert rows == [(i, "changed", True) for i in range(4, ROWS + 1, 4)]
 
 
 @pytest.fixture
 def ground(postgres: str, fresh_postgres: str, tmp_path: Path) -> Iterator[Ground]:
-    with ExitStack() as stack, a_house(postgres, tmp_path) as house:
-        run_sql(fresh_postgres, *SLOW)
-        try:
-            yield Ground(house, fresh_postgres, tmp_path / "keys.json", stack)
-        finally:
-            stack.close()  # the workers go before their database
+    with a_ground(postgres, fresh_postgres, tmp_path) as opened:
+        yield opened
 
 
 def test_a_killed_worker(ground: Ground) -> None:
@@ -130,8 +29,8 @@ def test_a_killed_worker(ground: Ground) -> None:
     first = ground.worker()
     wait_until_busy(ground.url, "slow")
     assert ground.status(number) == "processing"
-    first.kill()
-    first.wait()
+    first.process.kill()
+    first.process.wait()
     killed = time.monotonic()
     ground.pace(0)
     short = ground.diff("b")
@@ -150,7 +49,7 @@ def test_a_cancelled_diff_leaves_no_query(ground: Ground) -> None:
     wait_until_busy(ground.url, "slow")
     answer = ground.client.post(f"/datadiffs/{number}/cancel")
     assert answer.status_code == 200, answer.text
-    _until(lambda: not busy(ground.url), 5, lambda: str(busy(ground.url)))
+    until(lambda: not busy(ground.url), 5, lambda: str(busy(ground.url)))
     ground.wait(number, "cancelled", 5)
     ground.pace(0)
     after = ground.diff("slow")  # the worker lives, and its slot is free
@@ -169,7 +68,7 @@ def test_our_database_ends_every_session(ground: Ground) -> None:
     ground.wait(number, "done", 60)
     after = ground.diff("b")
     ground.wait(after, "done", 15)
-    assert worker.poll() is None
+    assert worker.process.poll() is None
     ground.is_exact(number)
     ground.is_exact(after)
 
@@ -272,19 +171,3 @@ def _ended(ground: Ground) -> list[Any]:
         return connection.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", (name,)
         ).fetchall()
-
-
-def _until(fact: Callable[[], bool], seconds: float, words: Callable[[], str]) -> None:
-    end = time.monotonic() + seconds
-    while not fact():
-        assert time.monotonic() < end, words()
-        time.sleep(0.1)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.terminate()
-    try:
-        process.wait(3)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -48,10 +48,10 @@ CASES = {
     "password-mysql": Case("{my_wrong}#customers", "{ok}", "auth_failed", 3, ("'weigh'",)),
     "user-pg": Case("{pg_nobody}#customers", "{ok}", "auth_failed", 3),
     "database-pg": Case(
-        "{pg_nodb}#customers", "{ok}", "connection_failed", 3, ("nodb", "name of the database")
+        "{pg_nodb}#customers", "{ok}", "no_such_database", 3, ("nodb", "name of the database")
     ),
     "database-mysql": Case(
-        "{my_nodb}#customers", "{ok}", "connection_failed", 3, ("nodb", "name of the database")
+        "{my_nodb}#customers", "{ok}", "no_such_database", 3, ("nodb", "name of the database")
     ),
     "table-pg": Case(PG + "#custmers", "{ok}", "no_such_table", 2, ("mean customers",)),
     "table-mysql": Case(MY + "#custmers", "{ok}", "no_such_table", 2, ("mean customers",)),

@@ -7,16 +7,21 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy import text
 
+from weighbridge import __version__
 from weighbridge.api import telemetry
 from weighbridge.api.auth import House, check_declared
-from weighbridge.api.datafold import diffs, sources
+from weighbridge.api.datafold.not_served import add_not_served
+from weighbridge.api.datafold.overview import add_overview
+from weighbridge.api.datafold.shapes import SHAPES, Shape
 from weighbridge.api.faults import add_faults
-from weighbridge.api.limits import BodyLimit
+from weighbridge.api.limits import BodyLimit, keepable
+from weighbridge.api.openapi import describe, operation_id
 from weighbridge.api.prequel import app as prequel
+from weighbridge.api.try_it import add_page, pages_of
 from weighbridge.errors import StoreFailed
 from weighbridge.store.database import EVERYTHING, seen_by
 
@@ -34,25 +39,39 @@ def make_app(database: Database, ring: KeyRing, *, public_url: str = "") -> Fast
     house = House(database, ring, public_url.rstrip("/"))
     app = FastAPI(title="weighbridge", openapi_url=None, lifespan=_lifespan)
     _add_signs_of_life(app, house)
-    facade = FastAPI(
-        title="weighbridge: datadiffs",
-        description="Datafold's words for comparing two tables.",
-        openapi_url="/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-    )
-    for room in (diffs, sources):
-        facade.include_router(room.router)
-    check_declared(facade, public=frozenset())
-    check_declared(app, public=_PUBLIC)
-    for each in (app, facade):
+    for shape in SHAPES:
+        add_page(app, shape.path, title=shape.title)
+        add_overview(app, shape.path)
+    check_declared(app, public=_PUBLIC.union(*(pages_of(shape.path) for shape in SHAPES)))
+    facades = {shape.path: _facade(shape) for shape in SHAPES}
+    for each in (app, *facades.values()):
         each.state.house = house
         add_faults(each)
-    app.mount("/datafold", facade)
+    for path, facade in facades.items():
+        add_not_served(facade)
+        app.mount(path, facade)
     app.mount("/prequel", prequel.make_facade(house))
     app.add_middleware(BodyLimit)
     app.add_middleware(telemetry.Telemetry)
     return app
+
+
+def _facade(shape: Shape) -> FastAPI:
+    facade = FastAPI(
+        title=shape.title,
+        version=__version__,
+        description=shape.description,
+        openapi_url="/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=operation_id,
+        dependencies=[Depends(keepable)],
+    )
+    for room in shape.rooms():
+        facade.include_router(room)
+    check_declared(facade, public=frozenset())
+    describe(facade)
+    return facade
 
 
 @asynccontextmanager

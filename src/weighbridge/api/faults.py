@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from weighbridge.api.auth import routes_of
 from weighbridge.errors import StoreFailed, WeighbridgeError
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 PROBLEM = "application/problem+json"
 _STATUS = {
-    "no_such_connection": 404, "no_such_diff": 404, "no_such_object": 404, "not_now": 409,
-    "store_failed": 503,
+    "no_such_connection": 404, "no_such_diff": 404, "no_such_errand": 404,
+    "no_such_object": 404, "not_now": 409, "store_failed": 503,
 }  # fmt: skip
 _BY_BLAME = {"caller": 422, "connection": 422, "data": 422, "us": 500}
-_TITLES = {
+TITLES = {
     400: "Bad request", 401: "Not authenticated", 403: "Not allowed", 404: "Not found",
     405: "Method not allowed", 409: "Conflict", 413: "Too large", 415: "Unsupported media type",
     422: "The request cannot be carried out", 429: "Too many requests",
@@ -46,7 +47,7 @@ def problem(
     instance = f"urn:uuid:{uuid4()}"
     body = {
         "type": f"urn:weighbridge:{code}" if code else "about:blank",
-        "title": _TITLES.get(status, "Error"),
+        "title": TITLES.get(status, "Error"),
         "status": status,
         "detail": detail,
         "instance": instance,
@@ -81,8 +82,13 @@ def add_faults(app: FastAPI) -> None:
         return problem(422, f"{where}: {what}.", code="bad_request", errors=errors)
 
     @app.exception_handler(HTTPException)
-    def _http(_: Request, error: HTTPException) -> JSONResponse:
-        headers = dict(error.headers) if error.headers else None
+    def _http(request: Request, error: HTTPException) -> JSONResponse:
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(_allowed(request))
+        if error.status_code == 400:
+            # FastAPI's word for a body that is no text, or nested too deeply to be read.
+            return problem(422, "body: It cannot be read as JSON.", code="bad_request")
         return problem(error.status_code, str(error.detail), headers=headers)
 
     @app.exception_handler(Exception)
@@ -90,3 +96,10 @@ def add_faults(app: FastAPI) -> None:
         answer = problem(500, "Something went wrong here. The log has the details.")
         log.error("unhandled", path=request.url.path, exc_info=error)
         return answer
+
+
+def _allowed(request: Request) -> list[str]:
+    """Name every method of a path; Starlette names those of the first route that fits it."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    fitting = (r for r in routes_of(request.app.routes) if r.path_regex.fullmatch(path))
+    return sorted({method for route in fitting for method in route.methods or ()})

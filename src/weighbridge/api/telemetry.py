@@ -13,6 +13,8 @@ from prometheus_client.exposition import generate_latest
 from starlette.datastructures import MutableHeaders
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -27,6 +29,8 @@ _SECONDS = Histogram(
 )  # fmt: skip
 # A client's own id is taken over if it cannot forge a line of the log.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Source: https://www.w3.org/TR/trace-context/#traceparent-header.
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 log = structlog.get_logger()
 
@@ -42,8 +46,7 @@ class Telemetry:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"x-request-id", b"").decode("latin-1")
-        request_id = given if _ID.fullmatch(given) else uuid4().hex
+        request_id, trace = _ids(dict(scope["headers"]))
         began, status = time.perf_counter(), 500
 
         async def told(message: Message) -> None:
@@ -53,7 +56,7 @@ class Telemetry:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request=request_id):
+        with structlog.contextvars.bound_contextvars(request=request_id, trace=trace):
             try:
                 await self._app(scope, receive, told)
             finally:
@@ -65,6 +68,13 @@ class Telemetry:
                     "request", method=scope["method"], route=route, status=status,
                     ms=round(seconds * 1000, 1),
                 )  # fmt: skip
+
+
+def _ids(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
+    """Give the request's id and the trace that it belongs to: the client's own, or new ones."""
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    known = _TRACE.fullmatch(headers.get(b"traceparent", b"").decode("latin-1"))
+    return given if _ID.fullmatch(given) else uuid4().hex, known[1] if known else uuid4().hex
 
 
 def figures() -> bytes:

@@ -11,13 +11,15 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
 from weighbridge.catalog.vendor_forms import checked, side_of
-from weighbridge.errors import BadArgument, NoSuchConnection
+from weighbridge.errors import BadArgument, NoSuchConnection, StoreFailed
+from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.tables import connections
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
 
     from weighbridge.connectors.sides import SideSpec
+    from weighbridge.store.database import Database
     from weighbridge.store.sealed import KeyRing
 
 
@@ -26,12 +28,19 @@ class DataSource:
     """A stored connection as it may be shown: `has_secret` instead of the secret."""
 
     id: int
+    environment: str
     name: str
     vendor: str
     options: Mapping[str, Any]
     settings: Mapping[str, Any]
     has_secret: bool
     created_at: datetime
+
+
+def policy_of(database: Database) -> HostPolicy:
+    """Say which hosts the server's connections may reach: never its own database."""
+    own = database.place
+    return HostPolicy.operator(own_databases=() if own is None else (own,))
 
 
 def add_data_source(
@@ -43,7 +52,7 @@ def add_data_source(
     vendor: str,
     options: Mapping[str, Any],
     settings: Mapping[str, Any],
-    created_by: int,
+    created_by: int | None,
 ) -> DataSource:
     """Store a connection. Raises BadArgument for a wrong field or a name that is taken."""
     shown, secret = checked(vendor, dict(options))
@@ -89,6 +98,23 @@ def get_data_source(connection: Connection, number: int) -> DataSource:
     return _data_source(_row(connection, number))
 
 
+def find_data_source(connection: Connection, name: str, environment: str) -> DataSource:
+    """Give a connection by its name. Raises NoSuchConnection."""
+    row = connection.execute(
+        select(connections).where(
+            connections.c.name == name,
+            connections.c.environment == environment,
+            connections.c.deleted_at.is_(None),
+        )
+    ).one_or_none()
+    if row is None:
+        raise NoSuchConnection(
+            f"No connection named {name!r} is stored for {environment}.",
+            next_step="`weighbridge connections list --stored` shows those that are.",
+        )
+    return _data_source(row)
+
+
 def open_side(
     connection: Connection,
     ring: KeyRing,
@@ -104,6 +130,24 @@ def open_side(
     return side_of(
         row.vendor, row.options, secret, name=row.name, table=table, query=query, where=where
     )
+
+
+def unopened(connection: Connection, ring: KeyRing) -> list[str]:
+    """Name the connections whose secret this key ring does not open."""
+    rows = connection.execute(
+        select(connections)
+        .where(connections.c.deleted_at.is_(None), connections.c.secret.is_not(None))
+        .order_by(connections.c.id)
+    )
+    return [row.name for row in rows if not _opens(ring, row)]
+
+
+def _opens(ring: KeyRing, row: Row[Any]) -> bool:
+    try:
+        ring.unseal(bytes(row.secret), _place(row.id))
+    except StoreFailed:
+        return False
+    return True
 
 
 def _row(connection: Connection, number: int) -> Row[Any]:
@@ -125,6 +169,7 @@ def _place(number: int) -> str:
 def _data_source(row: Row[Any]) -> DataSource:
     return DataSource(
         id=row.id,
+        environment=row.environment,
         name=row.name,
         vendor=row.vendor,
         options=row.options,

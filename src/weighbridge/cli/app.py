@@ -8,21 +8,20 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import fields
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn, TextIO, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TextIO, cast, get_type_hints
 
 import typer
 from typer.main import get_command
 
-from weighbridge.cli.complete import complete_name
+from weighbridge.cli.connections_app import connections_app
 from weighbridge.cli.engine import Engine, Library
 from weighbridge.cli.faults import report_error
 from weighbridge.cli.flags import AllFlags
+from weighbridge.cli.options import ConfigOption, DataOption, TableOrJson, needs_server_extra
 from weighbridge.cli.surroundings import Surroundings
 from weighbridge.cli.values import AUTO, looks_like_a_share
 from weighbridge.cli.watch import INTERRUPTED
-from weighbridge.errors import BadArgument, MissingExtra
+from weighbridge.errors import BadArgument
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -38,15 +37,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 config_app = typer.Typer(help="What is configured, and where it comes from.", rich_markup_mode=None)
-connections_app = typer.Typer(help="The connections that have a name.", rich_markup_mode=None)
 app.add_typer(config_app, name="config")
 app.add_typer(connections_app, name="connections")
 keys_app = typer.Typer(help="The keys of the server's API.", rich_markup_mode=None)
 app.add_typer(keys_app, name="keys")
-
-ConfigOption = Annotated[
-    str | None, typer.Option("--config", metavar="FILE", help="Use this weighbridge.toml.")
-]
 
 
 def run(arguments: Sequence[str] | None = None, *, engine: Engine | None = None) -> NoReturn:
@@ -185,35 +179,6 @@ def config_show(
     return show(config, origin=origin, around=Surroundings())
 
 
-@connections_app.command("list")
-def connections_list(config: ConfigOption = None) -> int:
-    """List the connections by name; secrets are masked."""
-    from weighbridge.cli.config_commands import list_connections  # noqa: PLC0415 see the start-up budget
-
-    return list_connections(config, around=Surroundings())
-
-
-@connections_app.command("test")
-def connections_test(
-    name: Annotated[
-        str,
-        typer.Argument(
-            metavar="NAME", help="The connection.", autocompletion=complete_name, show_default=False
-        ),
-    ],
-    config: ConfigOption = None,
-) -> int:
-    """Open a connection and read `select 1` on it; each step says how it went."""
-    from weighbridge.cli.connection_test import check_connection  # noqa: PLC0415 see the start-up budget
-
-    return check_connection(name, config, around=Surroundings())
-
-
-DataOption = Annotated[
-    Path | None,
-    typer.Option("--data", metavar="FOLDER", help="The server's data folder (.weighbridge)."),
-]
-KeysOutput = Annotated[Literal["table", "json"], typer.Option("--output", help="table or json.")]
 SlotsOption = Annotated[int, typer.Option("--slots", min=1, max=64, help="Jobs at a time.")]
 
 
@@ -225,16 +190,38 @@ def serve_command(
     slots: SlotsOption = 4,
 ) -> int:
     """Serve stored diffs over HTTP: database, API and a worker, until Ctrl-C."""
-    _needs_server_extra()
+    needs_server_extra()
     from weighbridge.cli.serve import serve  # noqa: PLC0415 see the start-up budget
 
     return serve(host, port, data, slots, around=Surroundings())
 
 
+@app.command("doctor")
+def doctor_command(
+    host: Annotated[
+        str, typer.Option(help="The address that `serve` would listen at.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Its port.")] = 8400,
+    data: DataOption = None,
+    *,
+    slots: SlotsOption = 4,
+    config: ConfigOption = None,
+    output: TableOrJson = "table",
+) -> int:
+    """Say what is missing or misconfigured here, and what to do next. It changes nothing.
+
+    Exits with 4 where there is a problem, else with 0.
+    """
+    from weighbridge.cli.doctor import Asked, doctor  # noqa: PLC0415 see the start-up budget
+
+    asked = Asked(config, data, host, port, slots)
+    return doctor(asked, as_json=output == "json", around=Surroundings())
+
+
 @app.command("worker")
 def worker_command(data: DataOption = None, slots: SlotsOption = 4) -> int:
     """Work off the server's jobs on any machine that reaches its database (DATABASE_URL)."""
-    _needs_server_extra()
+    needs_server_extra()
     from weighbridge.cli.serve import worker  # noqa: PLC0415 see the start-up budget
 
     return worker(data, slots, around=Surroundings())
@@ -258,10 +245,10 @@ def keys_create(
     environment: Annotated[str, typer.Option(help="production or staging.")] = "production",
     *,
     data: DataOption = None,
-    output: KeysOutput = "table",
+    output: TableOrJson = "table",
 ) -> int:
     """Make a key; it is shown this once."""
-    _needs_server_extra()
+    needs_server_extra()
     from weighbridge.cli.key_commands import create  # noqa: PLC0415 see the start-up budget
 
     return create(
@@ -270,9 +257,9 @@ def keys_create(
 
 
 @keys_app.command("list")
-def keys_list(data: DataOption = None, output: KeysOutput = "table") -> int:
+def keys_list(data: DataOption = None, output: TableOrJson = "table") -> int:
     """List the keys; none can be read again."""
-    _needs_server_extra()
+    needs_server_extra()
     from weighbridge.cli.key_commands import show  # noqa: PLC0415 see the start-up budget
 
     return show(data, as_json=output == "json", around=Surroundings())
@@ -284,16 +271,7 @@ def keys_revoke(
     data: DataOption = None,
 ) -> int:
     """Take a key out of use."""
-    _needs_server_extra()
+    needs_server_extra()
     from weighbridge.cli.key_commands import revoke  # noqa: PLC0415 see the start-up budget
 
     return revoke(key_id, data, around=Surroundings())
-
-
-def _needs_server_extra() -> None:
-    missing = [n for n in ("sqlalchemy", "fastapi", "procrastinate") if find_spec(n) is None]
-    if missing:
-        raise MissingExtra(
-            f"The server needs {', '.join(missing)}.",
-            next_step="Install it with: pip install 'weighbridge[server]'.",
-        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from weighbridge.catalog.connections import Catalog, open_catalog
@@ -26,15 +27,23 @@ def show(config: str | None, *, origin: bool, around: Surroundings) -> int:
     return 0
 
 
-def list_connections(config: str | None, *, around: Surroundings) -> int:
+def list_connections(config: str | None, *, around: Surroundings, as_json: bool = False) -> int:
     """Print each connection's name, URL and origin. Gives the exit code."""
     try:
         catalog = open_catalog(config, environ=around.environ)
     except WeighbridgeError as error:
         return report_error(error, around)
+    if as_json:
+        listed = [
+            {"name": name, "url": connection.shown, "origin": connection.origin}
+            for name, connection in sorted(catalog.connections.items())
+        ]
+        print(json.dumps(listed, indent=2), file=around.stdout)
+        return 0
     if not catalog.connections:
         around.say(
             "weighbridge: no connection has a name yet; see docs/reference/configuration.md."
+            " Those that the server stores are listed with --stored."
         )
     for name, connection in sorted(catalog.connections.items()):
         print(f"{name}\t{safe_text(connection.shown)}\t{connection.origin}", file=around.stdout)

@@ -15,10 +15,17 @@ from weighbridge.types.safe_text import safe_text
 _PROBE = "SELECT 1 AS one"
 
 
-def check_connection(name: str, config: str | None, *, around: Surroundings) -> int:
+def check_connection(
+    name: str, config: str | None, *, around: Surroundings, as_json: bool = False
+) -> int:
     """Find, open and use a connection; say each step. Gives the exit code."""
     secrets: frozenset[str] = frozenset()
     try:
+        if as_json:
+            raise BadArgument(
+                "The test of a connection in weighbridge.toml is not given as JSON.",
+                next_step="Leave --output out, or test a stored connection with --stored.",
+            )
         catalog = open_catalog(config, environ=around.environ)
         connection = _connection(catalog, name)
         _say(around, "configured", f"{safe_text(connection.shown)} ({connection.origin})")
@@ -45,7 +52,8 @@ def _connection(catalog: Catalog, name: str) -> Connection:
     if connection is None:
         raise BadArgument(
             f"There is no connection named {name!r}.",
-            next_step="`weighbridge connections list` shows which there are.",
+            next_step="`weighbridge connections list` shows which there are; those that the server"
+            " stores are listed and tested with --stored.",
         )
     return connection
 

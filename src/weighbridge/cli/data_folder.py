@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from weighbridge.errors import BadArgument
-from weighbridge.settings import path, variable_text
+from weighbridge.cli.server_folder import folder_of, said
+from weighbridge.settings import path
 from weighbridge.store.database import Database
 from weighbridge.store.embedded import embedded_postgres, url_of_running
 from weighbridge.store.migrations import migrate
 from weighbridge.store.sealed import KeyRing, make_ring
-
-DEFAULT = Path(".weighbridge")
 
 
 @dataclass(frozen=True)
@@ -31,22 +29,26 @@ class Ground:
     embedded: bool
     # Nobody else serves from this folder.
     alone: bool
+    # Starts our own database again if it has died; for whoever stays.
+    keep: Callable[[], None] = lambda: None
 
 
 @contextmanager
 def ground(data: Path | None, environ: Mapping[str, str]) -> Generator[Ground]:
     """Open database and key ring, made where they are missing. Raises StoreFailed, BadArgument."""
-    folder = (data or path(_text("WEIGHBRIDGE_DATA", environ) or str(DEFAULT))).absolute()
+    folder = folder_of(data, environ)
     folder.mkdir(parents=True, exist_ok=True)
-    given = _text("DATABASE_URL", environ)
-    ring_path = path(_text("WEIGHBRIDGE_KEY_RING", environ) or str(folder / "keys.json"))
+    given = said("DATABASE_URL", environ)
+    ring_path = path(said("WEIGHBRIDGE_KEY_RING", environ) or str(folder / "keys.json"))
     with ExitStack() as stack:
         lock = stack.enter_context((folder / "lock").open("w"))
         alone = _taken(lock)
+        keep: Callable[[], None] = lambda: None  # noqa: E731 nothing to keep
         if given is not None:
             url = given
         elif alone:
-            url = stack.enter_context(embedded_postgres(folder))
+            running = stack.enter_context(embedded_postgres(folder))
+            url, keep = running.url, running.keep
         else:
             url = url_of_running(folder)
         database = Database(url)
@@ -54,16 +56,8 @@ def ground(data: Path | None, environ: Mapping[str, str]) -> Generator[Ground]:
         migrate(database.engine())
         yield Ground(
             folder, url, ring_path, make_ring(ring_path), database,
-            embedded=given is None, alone=alone,
+            embedded=given is None, alone=alone, keep=keep,
         )  # fmt: skip
-
-
-def _text(name: str, environ: Mapping[str, str]) -> str | None:
-    try:
-        said = variable_text(name, environ)
-    except ValueError as error:
-        raise BadArgument(f"{error}.", next_step="Correct the variable.") from None
-    return said[0] if said else None
 
 
 def _taken(lock: TextIO) -> bool:

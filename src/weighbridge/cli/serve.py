@@ -22,11 +22,11 @@ from weighbridge.cli.data_folder import Ground, ground
 from weighbridge.cli.faults import report_error
 from weighbridge.cli.surroundings import Surroundings
 from weighbridge.errors import NotNow, RunFailed, WeighbridgeError
-from weighbridge.process import SUPERVISED
+from weighbridge.process import SUPERVISED, grace_seconds
 from weighbridge.store.database import EVERYTHING, seen_by
 
-# How long a process may take to end: an answer, or a diff that is almost done.
-PATIENCE = 35.0
+# How long a process may take to end, beyond what a worker may finish meanwhile.
+PATIENCE = 15.0
 # A process that dies at once, again and again, is not started for ever.
 _SOON, _TRIES = 10.0, 5
 
@@ -41,7 +41,10 @@ def serve(host: str, port: int, data: Path | None, slots: int, *, around: Surrou
                     next_step="End it first, or choose another folder with --data.",
                 )
             _first_key(found, around)
-            _supervise(_processes(found, host, port, slots), host, port, around)
+            grace = grace_seconds(around.environ)
+            listens = (host, port)
+            processes = _processes(found, listens, slots, grace=grace)
+            _supervise(processes, found, listens, around)
     except WeighbridgeError as error:
         return report_error(error, around)
     return 0
@@ -57,8 +60,10 @@ def worker(data: Path | None, slots: int, *, around: Surroundings) -> int:
                     next_step="Set DATABASE_URL and WEIGHBRIDGE_KEY_RING to the server's.",
                 )
             process = subprocess.Popen(  # noqa: S603 our own words
-                _worker(slots), env=_environment(found), stdin=subprocess.PIPE
-            )
+                _worker(slots), env=_environment(found), stdin=subprocess.PIPE,
+                # Ctrl-C in the terminal is for this process, which passes it on once.
+                start_new_session=True,
+            )  # fmt: skip
             with process:
                 for number in (signal.SIGTERM, signal.SIGINT):
                     signal.signal(number, lambda *_: process.terminate())
@@ -87,6 +92,7 @@ class _Process:
     name: str
     command: Sequence[str]
     environment: dict[str, str]
+    patience: float = PATIENCE
     began: list[float] = field(default_factory=list[float])
     running: subprocess.Popen[bytes] | None = None
 
@@ -108,12 +114,17 @@ class _Process:
             )
         self.start()
 
+    def tell(self) -> None:
+        """Ask it to end; asked again, it hastens."""
+        if self.running is not None and self.running.poll() is None:
+            self.running.terminate()
+
     def end(self) -> None:
-        if self.running is None or self.running.poll() is not None:
+        self.tell()
+        if self.running is None:
             return
-        self.running.terminate()
         try:
-            self.running.wait(PATIENCE)
+            self.running.wait(self.patience)
         except subprocess.TimeoutExpired:
             self.running.kill()
             self.running.wait()
@@ -133,24 +144,40 @@ def _worker(slots: int) -> list[str]:
     return [sys.executable, "-P", "-m", "weighbridge.worker", str(slots)]
 
 
-def _processes(found: Ground, host: str, port: int, slots: int) -> list[_Process]:
+def _processes(
+    found: Ground, listens: tuple[str, int], slots: int, *, grace: float
+) -> list[_Process]:
+    host, port = listens
     api = [sys.executable, "-P", "-m", "weighbridge.api", host, str(port)]
     environment = _environment(found)
-    return [_Process("API", api, environment), _Process("worker", _worker(slots), environment)]
+    return [
+        _Process("API", api, environment, PATIENCE + 20),
+        _Process("worker", _worker(slots), environment, PATIENCE + grace),
+    ]
 
 
-def _supervise(processes: Sequence[_Process], host: str, port: int, around: Surroundings) -> None:
+def _supervise(
+    processes: Sequence[_Process], found: Ground, listens: tuple[str, int], around: Surroundings
+) -> None:
     ended = threading.Event()
+
+    def hear(*_: object) -> None:
+        if ended.is_set():
+            for process in processes:
+                process.tell()
+        ended.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    address = f"http://{host}:{port}"
+        signal.signal(number, hear)
+    address = f"http://{listens[0]}:{listens[1]}"
     try:
         for process in processes:
             process.start()
         around.say(f"weighbridge: serving at {address}; Ctrl-C ends it.")
-        around.say(f"  Datafold's API  {address}/datafold/api/v1")
-        around.say(f"  its description {address}/datafold/openapi.json")
+        around.say(f"  Datafold's API   {address}/datafold/api/v1")
+        around.say(f"  a page to try it {address}/datafold/docs")
         while not ended.wait(0.5):
+            found.keep()
             for process in processes:
                 process.keep()
         around.say("weighbridge: finishing what is under way …")

@@ -41,7 +41,11 @@ def report(
     rows = count_rows(task)
     keys = count_keys(task, rows)
     columns = tuple(column_results(task, rows))
-    rows = replace(rows, compared=rows.matched + rows.changed - pairs_of_duplicates(task))
+    rows = replace(
+        rows,
+        compared=rows.matched + rows.changed - pairs_of_duplicates(task),
+        unique_changed=rows.changed - task.tally.doubled_changed,
+    )
     return Report(
         verdict=verdict_of(rows, columns, sampling),
         left=side_of(task.sources[0]),
@@ -169,17 +173,21 @@ def pairs_of_duplicates(task: Task) -> int:
 def column_results(task: Task, rows: Rows) -> list[ColumnResult]:
     """Give what each pair of columns showed, keys first."""
     paired = rows.matched + rows.changed
-    found = [_column(p, paired, 0, paired if p.assumed else 0) for p in task.keys]
+    found = [_column(p, paired, (0, 0), paired if p.assumed else 0) for p in task.keys]
     for i, pair in enumerate(task.values):
         differences = task.tally.differences[i]
         leaning = task.tally.depends[i]
         if pair.assumed:
             leaning = paired - differences - task.tally.equal_nulls[i]
-        found.append(_column(pair, paired, differences, leaning))
+        unique = differences - task.tally.doubled_differences[i]
+        found.append(_column(pair, paired, (differences, unique), leaning))
     return found
 
 
-def _column(pair: ColumnPair, paired: int, differences: int, leaning: int) -> ColumnResult:
+def _column(
+    pair: ColumnPair, paired: int, differing: tuple[int, int], leaning: int
+) -> ColumnResult:
+    differences, unique = differing
     match = 100.0 if not paired else 100.0 * (paired - differences) / paired
     return ColumnResult(
         name=pair.left.name,
@@ -193,6 +201,7 @@ def _column(pair: ColumnPair, paired: int, differences: int, leaning: int) -> Co
         # Never round a difference away.
         match=min(round(match, 4), 99.9999) if differences else 100.0,
         depends_on_rule=leaning,
+        unique_differences=unique,
     )
 
 

@@ -41,7 +41,10 @@ def outputs(
 
 @dataclass
 class Tally:
-    """Exact counts, added up over every call of `match`."""
+    """Exact counts, added up over every call of `match`.
+
+    `doubled_…`: what pairs of rows add whose key several rows of a side have.
+    """
 
     matched: int = 0
     only_left: int = 0
@@ -52,15 +55,20 @@ class Tally:
     exclusives: list[int] = field(default_factory=lambda: [0, 0])
     exclusive_dupes: int = 0
     null_pairs: int = 0
+    doubled_changed: int = 0
     collisions: int = 0
     differences: list[int] = field(default_factory=list[int])
     depends: list[int] = field(default_factory=list[int])
     equal_nulls: list[int] = field(default_factory=list[int])
+    doubled_differences: list[int] = field(default_factory=list[int])
 
     @classmethod
     def of(cls, width: int) -> Tally:
         """Make an empty tally of `width` value columns."""
-        return cls(differences=[0] * width, depends=[0] * width, equal_nulls=[0] * width)
+        return cls(
+            differences=[0] * width, depends=[0] * width, equal_nulls=[0] * width,
+            doubled_differences=[0] * width,
+        )  # fmt: skip
 
 
 class Matcher:
@@ -210,6 +218,7 @@ class Matcher:
                 keys, dupes = self._exclusive(here, there)
                 tally.exclusives[side] += keys
                 tally.exclusive_dupes += dupes
+            self._count_doubled(left, right, any_differs)
 
     def _count_equal_nulls(self, left: str) -> None:
         # A pair of nulls leans on no rule; only columns that lean on one are asked.
@@ -226,6 +235,24 @@ class Matcher:
         gone = run(f"SELECT {lone} FROM paired").fetchone() or ()
         for i, all_nulls, differing in zip(assumed, here, gone, strict=True):
             self.tally.equal_nulls[i] += int(all_nulls) - int(differing)
+
+    def _count_doubled(self, left: str, right: str, any_differs: str) -> None:
+        """Count the differing pairs of duplicated keys: all rows of a key are here together."""
+        names = [f"k{i}" for i in self._keys]
+        renamed = ", ".join(f"{name} AS l_{name}" for name in names)
+        doubled = " UNION ".join(
+            f"SELECT {renamed} FROM {side} GROUP BY {', '.join(names)} HAVING count(*) > 1"
+            for side in (left, right)
+        )
+        parts = [f"count(*) FILTER ({d})" for d in (any_differs, *(f"d{i}" for i in self._values))]
+        row = self.workspace.connection.execute(
+            f"SELECT {', '.join(parts)} FROM paired"
+            f" SEMI JOIN ({doubled}) USING ({', '.join(f'l_{name}' for name in names)})"
+            " WHERE in_left AND in_right"
+        ).fetchone() or (0,)
+        self.tally.doubled_changed += int(row[0])
+        for i, differing in enumerate(row[1:]):
+            self.tally.doubled_differences[i] += int(differing)
 
     def _exclusive(self, here: str, there: str) -> tuple[int, int]:
         """Count the keys that are here alone, and those of them that several rows have."""

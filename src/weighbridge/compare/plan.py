@@ -249,7 +249,7 @@ def find_key(
             names = [n if side == 0 else back.get(n, "") for n in held]
             if held and all(n in partners for n in names):
                 return tuple(names), cast("KeySource", source), None
-    for name in _candidates(shapes[0], partners):
+    for name in shapes[0].likely_keys(partners):
         if not look:
             note = f"No key was given or declared: the diff will look whether {name} is unique."
             return (name,), "inferred", note
@@ -258,14 +258,6 @@ def find_key(
             return (name,), "inferred", note
     note = "No key was given or found: whole rows are compared, so no row can be 'changed'."
     return (), "whole_row", note
-
-
-def _candidates(shape: Shape, partners: dict[str, str]) -> list[str]:
-    kinds = {"int", "text", "uuid", "decimal"}
-    names = [c.name for c in shape.columns if c.name in partners and c.type.family in kinds]
-    telling = [n for n in names if n.lower() in {"id", "uuid", "guid", "key", "pk", "code"}]
-    telling += [n for n in names if n.lower().endswith(("_id", "id", "_key", "_uuid"))]
-    return list(dict.fromkeys([*telling, *names[:1]]))[:4]
 
 
 def _is_unique(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -129,7 +130,9 @@ class Stop:
             actions = list(self._actions)
             self._event.set()
         for action in actions:
-            action()
+            # What was closed meanwhile need not be cancelled; the other side still must be.
+            with suppress(Exception):
+                action()
 
     def insist(self, done: threading.Event) -> None:
         """Set, and set again every half second until the work says that it is done."""

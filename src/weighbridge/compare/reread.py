@@ -231,6 +231,8 @@ def _add(whole: Tally, fresh: Tally) -> None:
     whole.exclusives = list(fresh.exclusives)
     whole.exclusive_dupes = fresh.exclusive_dupes
     whole.differences = list(fresh.differences)
+    whole.doubled_changed = fresh.doubled_changed
+    whole.doubled_differences = list(fresh.doubled_differences)
     whole.depends = [a + b for a, b in zip(whole.depends, fresh.depends, strict=True)]
     whole.equal_under_rule += fresh.equal_under_rule
     whole.equal_nulls = [a + b for a, b in zip(whole.equal_nulls, fresh.equal_nulls, strict=True)]

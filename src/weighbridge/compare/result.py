@@ -40,7 +40,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Rows:
-    """Row counts. `compared` are the pairs whose key is not null and unique on both sides."""
+    """Row counts. `compared` are the pairs whose key is not null and unique on both sides.
+
+    `unique_changed` are those of `compared` that differ.
+    """
 
     left: int = 0
     right: int = 0
@@ -50,6 +53,7 @@ class Rows:
     changed: int = 0
     equal_under_rule: int = 0
     compared: int = 0
+    unique_changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,10 @@ class Keys:
 
 @dataclass(frozen=True)
 class ColumnResult:
-    """One pair of columns. `match` is a percentage of the pairs of rows, 0 to 100."""
+    """One pair of columns. `match` is a percentage of the pairs of rows, 0 to 100.
+
+    `unique_differences` are those of `differences` whose key is unique on both sides.
+    """
 
     name: str
     right_name: str
@@ -77,6 +84,7 @@ class ColumnResult:
     differences: int
     match: float
     depends_on_rule: int
+    unique_differences: int = 0
 
 
 @dataclass(frozen=True)

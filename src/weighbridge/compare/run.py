@@ -59,7 +59,7 @@ def compare_sources(
     within_budget(sources, options)
     workspace = Workspace(plan.keys, plan.values, natives_of(sources, plan), memory=options.memory)
     try:
-        stop.on_set(workspace.connection.interrupt)
+        stop.on_set(workspace.interrupt)
         task = Task(
             sources, plan.keys, plan.values, plan.unique, plan.whole_row,
             options, workspace, stop, progress, expected_rows(sources),

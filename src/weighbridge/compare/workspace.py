@@ -142,6 +142,11 @@ class Workspace:
             next_step="This is a fault of weighbridge; please report it with --debug's output.",
         )
 
+    def interrupt(self) -> None:
+        """End what runs here; it may have ended, and been closed, meanwhile."""
+        with contextlib.suppress(duckdb.Error):
+            self.connection.interrupt()
+
     def close(self) -> None:
         """Remove everything."""
         with contextlib.suppress(duckdb.Error):

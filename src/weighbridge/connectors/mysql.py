@@ -17,10 +17,10 @@ from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.mysql_child import Child
-from weighbridge.connectors.mysql_conninfo import SESSION, keep_alive, url
+from weighbridge.connectors.mysql_conninfo import SESSION, url
+from weighbridge.connectors.mysql_login import PORT, faults_of, login, told
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.scratch import private_duckdb
-from weighbridge.connectors.server_faults import ServerFaults
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -47,17 +47,8 @@ if TYPE_CHECKING:
 
     from weighbridge.connectors.sides import SideSpec
 
-_AUTH_CODES = {1044, 1045, 1130, 1698}
 # Someone waits for the end: a server that does not answer by then is not asked again.
 CANCEL_SECONDS = 3
-_NO_DATABASE = 1049
-_INTERRUPTED = 1317
-_LOST_CODES = {2006, 2013}
-# What PyMySQL and connectorx say of a connection that broke.
-_LOST = (
-    "lost connection", "gone away", "closed", "reset", "broken pipe", "unexpected eof",
-    "waiting for connection", "os error", "bytes remaining on stream",
-)  # fmt: skip
 
 
 class MySQLSource:
@@ -70,22 +61,17 @@ class MySQLSource:
         self.where = spec.where
         self._spec = spec
         self._snapshot = snapshot
-        self._address = resolve(spec.host or "localhost", spec.port or 3306, policy)
+        self._address = resolve(
+            spec.host or "localhost", spec.port or PORT, policy, database=spec.database
+        )
         if not spec.database:
             raise BadArgument(
                 f"The side {spec.label} names no database.",
                 next_step="Write it as mysql://user@host/database#table.",
             )
         self.query = check_query(spec.query, "mysql") if spec.query else None
-        self._faults = ServerFaults(
-            label=spec.label,
-            user=spec.user,
-            secrets=(spec.password,),
-            own_sql=self.query is not None or self.where is not None,
-            client="the mariadb client",
-            permission="the user, the password, the database and its grants",
-            time_limit="max_statement_time (MySQL: max_execution_time) for the user",
-        )
+        own_sql = self.query is not None or self.where is not None
+        self._faults = faults_of(spec, own_sql=own_sql)
         self._table = spec.table[-1] if spec.table else ""
         self._schema = spec.table[-2] if len(spec.table) > 1 else spec.database
         self._tag = f"weighbridge {uuid.uuid4().hex}"
@@ -120,32 +106,8 @@ class MySQLSource:
         return self._connect()
 
     def _connect(self, seconds: int = 10) -> pymysql.Connection[Any]:
-        try:
-            import pymysql  # noqa: PLC0415 an extra
-        except ImportError:
-            raise missing_extra("MariaDB and MySQL", "mysql") from None
-        try:
-            connection = pymysql.connect(
-                host=self._host,
-                port=self._address.port,
-                user=self._spec.user,
-                password=(self._spec.password or "").encode(),  # PyMySQL would take Latin-1
-                database=self._spec.database,
-                charset="utf8mb4",
-                connect_timeout=seconds,
-                read_timeout=seconds,  # for the greeting; a query may take its time
-                local_infile=False,  # a hostile server may ask for any file of ours
-            )
-        except pymysql.MySQLError as error:
-            raise self._connect_error(error) from None
-        keep_alive(connection)
-        return connection
-
-    def _connect_error(self, error: Exception) -> WeighbridgeError:
-        code = error.args[0] if error.args else 0
-        if code in _AUTH_CODES:
-            return self._faults.refused(_words(error))
-        return self._faults.unreachable(_words(error), no_database=code == _NO_DATABASE)
+        place = (self._host, self._address.port)
+        return login(self._spec, place, self._faults, seconds=seconds)
 
     def _relation(self) -> str:
         if self.query is not None:
@@ -178,18 +140,7 @@ class MySQLSource:
             ) from None
 
     def _error(self, error: BaseException) -> WeighbridgeError:
-        if isinstance(error, WeighbridgeError):
-            return error
-        low = self._faults.text(_words(error)).lower()
-        code = error.args[0] if error.args else 0
-        timed = "max_statement_time" in low or "maximum statement execution time" in low
-        if not timed and ("interrupted" in low or code == _INTERRUPTED):
-            return self._faults.cancelled()
-        if code in _LOST_CODES or any(word in low for word in _LOST):
-            return self._faults.lost(_words(error))
-        if timed:
-            return self._faults.timed_out(_words(error))
-        return self._faults.failed(_words(error))
+        return told(error, self._faults)
 
     def shape(self) -> Shape:
         """Give columns, primary key and unique indexes, from the catalog or the query."""
@@ -379,10 +330,6 @@ class MySQLSource:
                 reading.close()
         with contextlib.suppress(Exception):  # closing must not hide the error that came first
             self._control.close()
-
-
-def _words(error: BaseException) -> object:
-    return error.args[-1] if error.args else error
 
 
 def _literal(text: str) -> str:

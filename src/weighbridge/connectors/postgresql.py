@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +22,20 @@ from weighbridge.connectors.base import (
 )
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
-from weighbridge.connectors.postgresql_conninfo import conninfo, libpq
+from weighbridge.connectors.postgresql_conninfo import conninfo, libpq, noticing
 from weighbridge.connectors.postgresql_hash import probe_sql, row_hash
 from weighbridge.connectors.postgresql_join import join_outputs, join_sql
-from weighbridge.connectors.server_faults import ServerFaults
+from weighbridge.connectors.postgresql_login import faults_of, login, run
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
     literal,
-    missing_extra,
     no_such_table,
     nulls,
     select,
     uniqueness,
 )
 from weighbridge.connectors.transport import Transport
-from weighbridge.errors import WeighbridgeError
 from weighbridge.net.hosts import HostPolicy
 from weighbridge.types.columns import Column, Shape
 
@@ -59,11 +56,6 @@ PLANNER = (
 # Compiled, the hashes of a long table take two thirds of the time. The server's thresholds say
 # when a table is long; they do not see how few rows a sample's ranges hold.
 COMPILED = "SET LOCAL jit = on"
-# The server's words, not ours: a host or a database may be called anything.
-_REFUSED = re.compile(
-    r"no password supplied|fatal: +("
-    r"password authentication|\w+ authentication failed|role \"|no pg_hba|permission denied)"
-)
 
 
 class PostgresSource:
@@ -77,18 +69,10 @@ class PostgresSource:
         self._spec = spec
         self._conninfo = conninfo(spec, policy)
         self.query = check_query(spec.query, "postgres") if spec.query else None
-        self._faults = ServerFaults(
-            label=spec.label,
-            user=spec.user,
-            secrets=(spec.password,),
-            own_sql=self.query is not None or self.where is not None,
-            client="psql",
-            permission="the user and the password (WEIGHBRIDGE_CONNECTION_… or a"
-            " weighbridge.toml connection), and pg_hba.conf",
-            time_limit="the role's statement_timeout",
-        )
+        own_sql = self.query is not None or self.where is not None
+        self._faults = faults_of(spec, own_sql=own_sql)
         self._gone = False
-        self._control = self._connect()
+        self._control = login(self._conninfo, self._faults)
         self._transport = Transport("postgres_scanner", "postgres", self._faults.secrets)
         try:
             self.version = self._control.info.parameter_status("server_version")
@@ -102,23 +86,6 @@ class PostgresSource:
         self._rows_per_range = 0
 
     # Opening -------------------------------------------------------------------------------
-
-    def _connect(self) -> psycopg.Connection[Any]:
-        try:
-            import psycopg  # noqa: PLC0415 an extra
-        except ImportError:
-            raise missing_extra("PostgreSQL", "postgres") from None
-        try:
-            return psycopg.connect(**self._conninfo, autocommit=False)
-        except psycopg.OperationalError as error:
-            raise self._connect_error(error) from None
-
-    def _connect_error(self, error: Exception) -> WeighbridgeError:
-        low = self._faults.text(error).lower()
-        if _REFUSED.search(low):
-            return self._faults.refused(error)
-        missing = "fatal: " in low and "does not exist" in low
-        return self._faults.unreachable(error, no_database=missing)
 
     def _begin(self) -> str:
         self._run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
@@ -145,19 +112,7 @@ class PostgresSource:
         return self._run(sql, values).fetchall()
 
     def _run(self, sql: str, values: Sequence[object] = ()) -> psycopg.Cursor[Any]:
-        import psycopg  # noqa: PLC0415 an extra
-
-        try:
-            # `prepare` makes it the extended protocol: one statement, never several.
-            return self._control.execute(sql.encode(), values or None, prepare=True)
-        except psycopg.errors.QueryCanceled as error:
-            if "statement timeout" in str(error):
-                raise self._faults.timed_out("statement timeout") from None
-            raise self._faults.cancelled() from None
-        except psycopg.OperationalError as error:
-            raise self._faults.lost(error) from None
-        except psycopg.Error as error:
-            raise self._faults.failed(error) from None
+        return run(self._control, self._faults, sql, values)
 
     def shape(self) -> Shape:
         """Give columns, primary key and unique indexes, from the catalog or the query."""
@@ -284,8 +239,8 @@ class PostgresSource:
 
     def _prelude(self) -> tuple[str, ...]:
         if self._snapshot is None:
-            return ()
-        return (f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}",)
+            return noticing(self._major)
+        return (*noticing(self._major), f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
 
     # Hashing -------------------------------------------------------------------------------
 

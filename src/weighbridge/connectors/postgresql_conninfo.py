@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.net.hosts import HostPolicy, resolve
+from weighbridge.net.hosts import Address, HostPolicy, resolve
 
 if TYPE_CHECKING:
     from weighbridge.connectors.sides import SideSpec
 
+PORT = 5432
 # Text forms must not depend on who configured the server or the role.
 SESSION = (
     "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c extra_float_digits=1"
@@ -19,7 +20,13 @@ SESSION = (
 
 def conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
     """Give libpq's parameters, with the host resolved to addresses that the policy allows."""
-    address = resolve(spec.host or "localhost", spec.port or 5432, policy)
+    name = spec.database or spec.user or "postgres"
+    address = resolve(spec.host or "localhost", spec.port or PORT, policy, database=name)
+    return parameters(spec, address)
+
+
+def parameters(spec: SideSpec, address: Address) -> dict[str, Any]:
+    """Give libpq's parameters for a host that was resolved and checked before."""
     # libpq tries the addresses in turn; the name beside each is what TLS certificates are of.
     addresses = (address.ip, *address.alternatives)
     info: dict[str, Any] = {
@@ -54,3 +61,11 @@ def libpq(info: dict[str, Any]) -> str:
         return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
     return " ".join(f"{name}={escaped(value)}" for name, value in info.items())
+
+
+def noticing(major: int) -> tuple[str, ...]:
+    """Let a server end a query whose asker was killed, instead of running it for nobody.
+
+    Servers before 14 do not know the setting: theirs run to their end.
+    """
+    return ("SET LOCAL client_connection_check_interval = '2s'",) if major >= 14 else ()

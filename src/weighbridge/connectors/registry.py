@@ -11,6 +11,7 @@ from typing import cast
 from weighbridge.connectors.base import Source
 from weighbridge.connectors.guard import check_filter
 from weighbridge.connectors.names import quote
+from weighbridge.connectors.session import Session
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.connectors.sql import literal
 from weighbridge.errors import BadArgument
@@ -28,6 +29,25 @@ VENDORS: dict[str, tuple[str, str, bool, str]] = {
     "json": ("files", "FileSource", False, "duckdb"),
     "sqlite": ("sqlite", "SQLiteSource", False, "sqlite"),
 }
+
+# scheme: (module, class) of what answers short questions
+SESSIONS: dict[str, tuple[str, str]] = {
+    "postgresql": ("postgresql_session", "PostgresSession"),
+    "postgres": ("postgresql_session", "PostgresSession"),
+    "mysql": ("mysql_session", "MySQLSession"),
+    "mariadb": ("mysql_session", "MySQLSession"),
+}
+
+
+def session_of(scheme: str) -> type[Session]:
+    """Give what logs in to a kind of server for short questions. Raises BadArgument."""
+    if scheme not in SESSIONS:
+        raise BadArgument(
+            f"{scheme!r} is no kind of server that one logs in to.",
+            next_step=f"Use one of {', '.join(sorted(SESSIONS))}.",
+        )
+    module, name = SESSIONS[scheme]
+    return cast("type[Session]", getattr(import_module(f"weighbridge.connectors.{module}"), name))
 
 
 def open_source(spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> Source:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from weighbridge.connectors.sql import scrub
 from weighbridge.errors import (
@@ -11,6 +11,7 @@ from weighbridge.errors import (
     Cancelled,
     ConnectionFailed,
     ConnectionLost,
+    NoSuchDatabase,
     QueryFailed,
     WeighbridgeError,
 )
@@ -26,7 +27,7 @@ class ServerFaults:
 
     label: str
     user: str | None
-    secrets: tuple[str | None, ...]
+    secrets: tuple[str | None, ...] = field(repr=False)
     own_sql: bool
     client: str
     permission: str
@@ -45,11 +46,14 @@ class ServerFaults:
 
     def unreachable(self, error: object, *, no_database: bool) -> WeighbridgeError:
         """Tell that nobody answered, or that the server has no such database."""
-        step = "Check the host and the port, and that the server accepts TCP connections."
+        message = f"Cannot connect to {self.label}: {self.text(error)}."
         if no_database:
-            step = "Check the name of the database after the host."
+            return NoSuchDatabase(
+                message, next_step="Check the name of the database after the host."
+            )
         return ConnectionFailed(
-            f"Cannot connect to {self.label}: {self.text(error)}.", next_step=step
+            message,
+            next_step="Check the host and the port, and that the server accepts TCP connections.",
         )
 
     def cancelled(self) -> WeighbridgeError:

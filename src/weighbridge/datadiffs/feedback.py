@@ -21,6 +21,12 @@ _NOT_YET = {
 
 def feedback(diff: Diff) -> str:
     """Say what came of a diff: the counts, the columns that differ most, what to bear in mind."""
+    again = (diff.progress or {}).get("again")
+    if diff.status == "waiting" and again:
+        return (
+            f"Try {again['tries']} of {again['of']} failed, and the diff is tried again by and by:"
+            f" {again['error']['message']}"
+        )
     if diff.report is None:
         error = diff.error or {}
         said = f"The diff failed: {error.get('message', '')} {error.get('next_step', '')}".strip()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
+
+import structlog
 
 from weighbridge.catalog.data_sources import open_side
 from weighbridge.compare.request import Progress, Stop
@@ -14,14 +16,23 @@ from weighbridge.connectors.registry import open_source
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.datadiffs import sampling, store
 from weighbridge.datadiffs.request import options_of, windowed
-from weighbridge.errors import Cancelled, RunFailed, StoreFailed, WeighbridgeError
-from weighbridge.jobs.queue import ATTEMPTS
+from weighbridge.errors import (
+    Cancelled,
+    ConnectionFailed,
+    RunFailed,
+    StoreFailed,
+    WeighbridgeError,
+)
+from weighbridge.fault_points import point
+from weighbridge.jobs.queue import ATTEMPTS, Again
 from weighbridge.library import Comparison, compare_sides
 from weighbridge.net.hosts import HostPolicy
 from weighbridge.report.as_json import plain, report_dict, row_dict
 from weighbridge.store.database import EVERYTHING, Database, seen_by
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from weighbridge.store.sealed import KeyRing
 
 Sides = tuple[SideSpec, SideSpec]
@@ -29,34 +40,83 @@ Sides = tuple[SideSpec, SideSpec]
 TELL_SECONDS = 1.0
 # How long a finished comparison waits for our own database before it is thrown away.
 WRITE_SECONDS, WRITE_AGAIN = 60.0, 1.0
+# The pause before the second try; each later one is twice as long.
+AGAIN_SECONDS = 2.0
+
+log = structlog.get_logger()
 
 
-def run(database: Database, ring: KeyRing, datadiff_id: int, *, policy: HostPolicy) -> None:
-    """Run one diff to its end. Raises what may pass, so that the queue tries again."""
-    with seen_by(database, EVERYTHING) as connection:
-        diff = store.claim(connection, datadiff_id)
+def run(
+    database: Database,
+    ring: KeyRing,
+    datadiff_id: int,
+    *,
+    policy: HostPolicy,
+    leaving: threading.Event | None = None,
+) -> None:
+    """Run one diff to its end. Raises Again where it is to be run once more.
+
+    `leaving` is set when this process is to end: the diff is then stopped and handed back.
+    """
+    try:
+        with seen_by(database, EVERYTHING) as connection:
+            diff = store.claim(connection, datadiff_id)
+    except StoreFailed as error:
+        raise Again(error.message, after=AGAIN_SECONDS) from error
     if diff is None:
         return
-    if diff.attempt > ATTEMPTS:
-        _fail(database, diff, _given_up(diff))
+    point("diff.claimed")
+    if diff.cancel_wished_at is not None:
+        _end(database, diff, Cancelled("The diff was cancelled.", next_step="Ask for it again."))
+        return
+    if diff.tries > ATTEMPTS:
+        _end(database, diff, _given_up(diff))
         return
     stop = Stop()
-    with _Watch(database, diff, stop) as watch:
+    with _Watch(database, diff, stop, leaving or threading.Event()) as watch:
         try:
             with seen_by(database, diff.environment) as connection:
                 sides = _sides(connection, ring, diff)
+            point("diff.sides_read")
             with _compared(sides, diff, stop=stop, watch=watch, policy=policy) as found:
+                point("diff.compared")
                 _write(database, diff, found)
         except WeighbridgeError as error:
-            if watch.lost:
+            _ended_early(database, diff, watch, error)
+        except Exception as error:
+            log.exception("unhandled", diff=diff.id, attempt=diff.attempt)
+            if diff.tries >= ATTEMPTS:
+                _end(database, diff, _given_up(diff))
                 return
-            if isinstance(error, StoreFailed) and diff.attempt < ATTEMPTS:
-                raise
-            _fail(database, diff, error)
-        except Exception:
-            if diff.attempt >= ATTEMPTS:
-                _fail(database, diff, _given_up(diff))
-            raise
+            raise Again("a fault of ours", after=_pause(diff)) from error
+
+
+def _ended_early(
+    database: Database, diff: store.Diff, watch: _Watch, error: WeighbridgeError
+) -> None:
+    """Hand the diff back, or let it be tried again, or write down how it ended."""
+    if watch.lost:
+        log.warning("overtaken", diff=diff.id, attempt=diff.attempt)
+        return
+    if watch.leaves and isinstance(error, Cancelled):
+        point("diff.leaving")
+        if _told(database, diff, store.hand_back):
+            point("diff.handed_back")
+            raise Again("its worker ends")
+    # Our own database, or the way to a side: what may pass. A wrong password does not.
+    elif isinstance(error, (StoreFailed, ConnectionFailed)) and diff.tries < ATTEMPTS:
+        if isinstance(error, StoreFailed):
+            raise Again(error.message, after=_pause(diff)) from None
+        if error.retry and _told(
+            database, diff, lambda c, d: store.try_again(c, d, plain(error.as_dict()), ATTEMPTS)
+        ):
+            point("diff.to_be_tried_again")
+            raise Again("a side could not be reached", after=_pause(diff)) from None
+    _end(database, diff, error)
+
+
+def _pause(diff: store.Diff) -> float:
+    return AGAIN_SECONDS * 2 ** (diff.tries - 1)
 
 
 def _given_up(diff: store.Diff) -> RunFailed:
@@ -135,10 +195,14 @@ def _write_once(
         now = store.get(connection, diff.id)
         # An earlier try may have been committed, and only its answer lost.
         if (now.attempt, now.status) != (diff.attempt, "processing"):
+            log.warning("overtaken", diff=diff.id, attempt=diff.attempt, now=now.attempt)
             return
         store.write_rows(connection, diff, _rows(found))
         if not store.finish(connection, diff, report):
+            log.warning("overtaken", diff=diff.id, attempt=diff.attempt)
             connection.rollback()
+        point("diff.finishing")
+    point("diff.finished")
 
 
 def _rows(found: Comparison) -> Iterator[dict[str, Any]]:
@@ -146,36 +210,61 @@ def _rows(found: Comparison) -> Iterator[dict[str, Any]]:
         yield row_dict(row)
 
 
-def _fail(database: Database, diff: store.Diff, error: WeighbridgeError) -> None:
+def _end(database: Database, diff: store.Diff, error: WeighbridgeError) -> None:
+    """Write down that a diff ended without an outcome: failed or cancelled."""
     status = "cancelled" if isinstance(error, Cancelled) else "failed"
-    with seen_by(database, diff.environment) as connection:
-        store.fail(connection, diff, plain(error.as_dict()), status=status)
+    point("diff.failing")
+    _told(database, diff, lambda c, d: store.fail(c, d, plain(error.as_dict()), status=status))
+    point("diff.failed")
+
+
+def _told(
+    database: Database, diff: store.Diff, change: Callable[[Connection, store.Diff], bool]
+) -> bool:
+    """Change the diff's state. Raises Again where our own database is away."""
+    try:
+        with seen_by(database, diff.environment) as connection:
+            return change(connection, diff)
+    except StoreFailed as error:
+        raise Again(error.message, after=AGAIN_SECONDS) from None
 
 
 class _Watch:
     """Says where the work is, and stops it when it was cancelled or taken over by another."""
 
-    def __init__(self, database: Database, diff: store.Diff, stop: Stop) -> None:
-        self.lost = False
-        self._database, self._diff, self._stop = database, diff, stop
+    def __init__(
+        self, database: Database, diff: store.Diff, stop: Stop, leaving: threading.Event
+    ) -> None:
+        # Another worker has the diff by now; this process ends, and gives it back.
+        self.lost = self.leaves = False
+        self._database, self._diff, self._stop, self._leaving = database, diff, stop, leaving
         self._last: dict[str, Any] = {"phase": "starting", "rows": 0, "total": None}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="watch", daemon=True)
 
     def note(self, seen: Progress) -> None:
         """Take what the engine says; it is written down by and by."""
+        point("diff.comparing")
         self._last = {"phase": seen.phase, "rows": seen.rows, "total": seen.total}
 
     def _tell(self) -> None:
         while not self._ended.wait(TELL_SECONDS):
+            if self._leaving.is_set():
+                self.leaves = True
+                self._stop.insist(self._ended)
+                return
             try:
                 with seen_by(self._database, self._diff.environment) as connection:
                     goes_on = store.note_progress(connection, self._diff, self._last)
                     now = store.get(connection, self._diff.id)
             except WeighbridgeError:
                 continue  # our database is away: the work goes on, the end will tell
+            point("diff.told")
             if not goes_on:
                 self.lost = now.attempt != self._diff.attempt
+                if not self.lost and now.status != "processing":
+                    return  # its end is written, by us
+                point("diff.cancel_seen")
                 self._stop.insist(self._ended)
                 return
 

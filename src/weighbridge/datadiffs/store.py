@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, select, text, update
 
 from weighbridge.catalog.data_sources import get_data_source
 from weighbridge.datadiffs.filters import check_sql
 from weighbridge.datadiffs.request import DiffRequest, check, from_dict
 from weighbridge.errors import BadArgument, NoSuchDiff, NotNow
+from weighbridge.fault_points import point
 from weighbridge.jobs.queue import request_job
 from weighbridge.store.tables import datadiff_rows, datadiffs
 
@@ -35,6 +36,7 @@ class Diff:
     echo: Mapping[str, Any]
     status: str
     attempt: int
+    handed_back: int
     report: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     progress: Mapping[str, Any] | None
@@ -46,6 +48,11 @@ class Diff:
     started_at: datetime | None
     finished_at: datetime | None
     cancel_wished_at: datetime | None
+
+    @property
+    def tries(self) -> int:
+        """Count how often it was begun, without the times when a worker that ended gave it back."""
+        return self.attempt - self.handed_back
 
 
 def request(
@@ -156,10 +163,11 @@ def purge(connection: Connection, number: int, *, purged: bool) -> Diff:
             next_step="Wait for its end, or cancel it first.",
         )
     connection.execute(delete(datadiff_rows).where(datadiff_rows.c.datadiff_id == number))
-    # The report's sample is rows too. What was asked of a diff is in `request`: so is this.
+    # What was asked of a diff is in `request`: so is this.
     values: dict[str, Any] = {"request": datadiffs.c.request.concat({"purged": True})}
     if diff.report is not None:
-        values["report"] = {**diff.report, "sample": []}
+        # The sample is rows, and an explanation may quote their values.
+        values["report"] = {**diff.report, "sample": [], "explanations": []}
     connection.execute(
         update(datadiffs).where(datadiffs.c.id == number).values(**values, **_touched())
     )
@@ -206,6 +214,7 @@ def write_rows(connection: Connection, diff: Diff, rows: Iterator[Mapping[str, A
     connection.exec_driver_sql(
         "CREATE TEMP TABLE arriving (LIKE weighbridge.datadiff_rows) ON COMMIT DROP"
     )
+    point("diff.rows_begun")
     columns = 'datadiff_id, attempt, n, environment, kind, key, "left", "right", changed'
     count = 0
     with driver.cursor().copy(f"COPY arriving ({columns}) FROM STDIN") as copy:
@@ -217,9 +226,12 @@ def write_rows(connection: Connection, diff: Diff, rows: Iterator[Mapping[str, A
                     list(row["changed"]),
                 )
             )  # fmt: skip
+            if count == 2:
+                point("diff.rows_half")
     connection.exec_driver_sql(
         f"INSERT INTO weighbridge.datadiff_rows ({columns}) SELECT {columns} FROM arriving"  # noqa: S608 our own words
     )
+    point("diff.rows_copied")
     return count
 
 
@@ -233,11 +245,55 @@ def fail(connection: Connection, diff: Diff, error: Mapping[str, Any], *, status
     return _end(connection, diff, status=status, error=dict(error))
 
 
+def hand_back(connection: Connection, diff: Diff) -> bool:
+    """Let a diff wait for another worker; False if it is to be cancelled, or held by another."""
+    again = datadiffs.c.handed_back + 1
+    return _change(connection, diff, *_WISHED, status="waiting", handed_back=again, progress=None)
+
+
+def try_again(connection: Connection, diff: Diff, error: Mapping[str, Any], of: int) -> bool:
+    """Let a diff wait for its next try, and say why; False as `hand_back` does."""
+    said = {"phase": "to be tried again", "rows": 0, "total": None}
+    again = {"tries": diff.tries, "of": of, "error": dict(error)}
+    return _change(connection, diff, *_WISHED, status="waiting", progress={**said, "again": again})
+
+
+def request_lost(connection: Connection) -> list[int]:
+    """Ask again for the job of each diff that has not ended and has none; give their numbers.
+
+    A diff and its job are written together and end in order, so there is none as long as the
+    queue keeps its word. If it did not, a diff would wait for ever: this is the net below.
+    """
+    lost = list(connection.execute(_LOST, {"job": JOB}).scalars())
+    for number in lost:
+        request_job(connection, JOB, datadiff_id=number)
+    return lost
+
+
+# Touched, so that another worker that asks at the same moment finds it asked for.
+_LOST = text("""
+UPDATE weighbridge.datadiffs AS d SET updated_at = clock_timestamp()
+WHERE d.status IN ('waiting', 'processing') AND d.updated_at < now() - interval '5 seconds'
+    AND NOT EXISTS (
+        SELECT FROM weighbridge.procrastinate_jobs AS j
+        WHERE j.task_name = :job AND j.status IN ('todo', 'doing')
+            AND j.args @> jsonb_build_object('datadiff_id', d.id))
+RETURNING d.id
+""")
+_WISHED = (datadiffs.c.cancel_wished_at.is_(None),)
+
+
 def _end(connection: Connection, diff: Diff, **values: Any) -> bool:
+    return _change(connection, diff, finished_at=func.clock_timestamp(), progress=None, **values)
+
+
+def _change(
+    connection: Connection, diff: Diff, *conditions: ColumnElement[bool], **values: Any
+) -> bool:
     row = connection.execute(
         update(datadiffs)
-        .where(*_held(diff))
-        .values(finished_at=func.clock_timestamp(), progress=None, **_touched(), **values)
+        .where(*_held(diff), *conditions)
+        .values(**_touched(), **values)
         .returning(datadiffs.c.id)
     ).one_or_none()
     return row is not None

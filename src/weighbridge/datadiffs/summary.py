@@ -13,7 +13,7 @@ def summary_of(report: Mapping[str, Any], request: DiffRequest) -> dict[str, Any
     """Turn a verdict's JSON into pks, values and schema."""
     rows, keys, columns = report["rows"], report["keys"], report["columns"]
     values = [c for c in columns if c["name"] not in report["key"]["left"]]
-    compared = rows["compared"]
+    compared, differing = rows["compared"], {c["name"]: c["unique_differences"] for c in values}
     return {
         "pks": {
             "total_rows": [rows["left"], rows["right"]],
@@ -24,15 +24,25 @@ def summary_of(report: Mapping[str, Any], request: DiffRequest) -> dict[str, Any
         },
         "values": {
             "total_rows": compared,
-            "rows_with_differences": rows["changed"],
+            "rows_with_differences": rows["unique_changed"],
             "total_values": compared * len(values),
-            "values_with_differences": sum(c["differences"] for c in values),
+            "values_with_differences": sum(differing.values()),
             "compared_columns": len(values),
-            "columns_with_differences": sum(1 for c in values if c["differences"]),
-            "columns_diff_stats": [{"column_name": c["name"], "match": c["match"]} for c in values],
+            "columns_with_differences": sum(1 for count in differing.values() if count),
+            "columns_diff_stats": [
+                {"column_name": name, "match": _match(count, compared)}
+                for name, count in differing.items()
+            ],
         },
         "schema": _schema(report, request),
     }
+
+
+def _match(differences: int, compared: int) -> float:
+    """Give the percentage that is equal, 0 to 100; a difference is never rounded away."""
+    if not differences:
+        return 100.0
+    return min(round(100.0 * (compared - differences) / compared, 4), 99.9999)
 
 
 def _schema(report: Mapping[str, Any], request: DiffRequest) -> dict[str, Any]:

@@ -5,37 +5,61 @@ Source: https://procrastinate.readthedocs.io/.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import procrastinate
-from procrastinate import exceptions, jobs, manager
+import structlog
+from procrastinate import exceptions, jobs
 
+from weighbridge.jobs.manager import Manager
 from weighbridge.store.database import SESSION
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 # A dead worker's jobs are with another one after SILENT + SWEEP seconds at most.
-HEARTBEAT, SILENT, SWEEP = 5.0, 20.0, 10.0
+HEARTBEAT, SILENT, SWEEP = 5.0, 20.0, 5.0
 ATTEMPTS = 5
-# How soon it is asked again whether our database is back, and for how long.
-_SOON, _PATIENCE = 1.0, 120
+# Of short work that somebody waits for.
+URGENT = 10
 
 Work = Callable[..., None]
 
+log = structlog.get_logger()
 
-def request_job(connection: Connection, name: str, **ids: int) -> None:
-    """Ask for a job in the transaction that writes its row: both are there, or neither."""
+
+class Again(Exception):
+    """A story says: run me again, `after` seconds from now, by whoever is free then."""
+
+    def __init__(self, why: str, *, after: float = 0.0) -> None:
+        super().__init__(why)
+        self.after = after
+
+
+def request_job(connection: Connection, name: str, *, priority: int = 0, **ids: int) -> None:
+    """Ask for a job in the transaction that writes its row: both are there, or neither.
+
+    Of the jobs that wait, those of a higher `priority` are begun first. The job carries the trace
+    of the request that asks, so that the worker's log can be read beside the API's.
+    """
     driver = connection.connection.dbapi_connection
+    trace = structlog.contextvars.get_contextvars().get("trace")
+    told: dict[str, Any] = {**ids, **({"trace": trace} if trace else {})}
     app = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
-    app.configure_task(name, allow_unknown=True, connection=cast("Any", driver)).defer(**ids)
+    app.configure_task(
+        name, allow_unknown=True, connection=cast("Any", driver), priority=priority
+    ).defer(**told)
 
 
 def make_app(url: str, works: dict[str, Work], *, slots: int) -> procrastinate.App:
-    """Name what a worker can do. A failure that may pass is tried again, up to ATTEMPTS times."""
+    """Name what a worker can do.
+
+    A story that raises `Again` is run again as often as it says so; any other failure is tried
+    again up to ATTEMPTS times.
+    """
     app = procrastinate.App(
         connector=procrastinate.PsycopgConnector(
             conninfo=url, max_size=slots + 3, kwargs={"options": SESSION}
@@ -46,20 +70,44 @@ def make_app(url: str, works: dict[str, Work], *, slots: int) -> procrastinate.A
             "update_heartbeat_interval": HEARTBEAT,
             "stalled_worker_timeout": SILENT,
             "delete_jobs": jobs.DeleteJobCondition.SUCCESSFUL,
+            # Who ends the worker says so itself.
+            "install_signal_handlers": False,
         },
     )
-    app.job_manager = _Insistent(app.connector)
-    again = procrastinate.RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=2)
+    app.job_manager = Manager(app.connector)
     for name, work in works.items():
-        app.task(name=name, retry=again)(work)
+        app.task(name=name, retry=_AsTheStorySays(), pass_context=True)(_logged(name, work))
     return app
+
+
+def _logged(name: str, work: Work) -> Callable[..., None]:
+    """Give every line that a job writes to the log its id and its trace, and the end a line."""
+
+    def run(context: procrastinate.JobContext, trace: str | None = None, **ids: int) -> None:
+        began, outcome = time.perf_counter(), "failed"
+        with structlog.contextvars.bound_contextvars(task=name, job=context.job.id, trace=trace):
+            try:
+                work(**ids)
+                outcome = "done"
+            except Again:
+                outcome = "again"
+                raise
+            finally:
+                seconds = round(time.perf_counter() - began, 3)
+                log.info(
+                    "job", outcome=outcome, attempt=context.job.attempts, seconds=seconds, **ids
+                )
+
+    return run
 
 
 def sweeper(app: procrastinate.App) -> Callable[[], Awaitable[None]]:
     """Make the errand that hands on the jobs that nobody works on."""
-    jobs_of = cast("_Insistent", app.job_manager)
+    jobs_of = cast("Manager", app.job_manager)
 
     async def sweep() -> None:
+        # A worker that finishes its last jobs beats no more by itself.
+        await jobs_of.beat()
         silent = await jobs_of.get_stalled_jobs(seconds_since_heartbeat=SILENT)
         for job in [*silent, *await jobs_of.strays()]:
             # It may have ended meanwhile.
@@ -70,78 +118,14 @@ def sweeper(app: procrastinate.App) -> Callable[[], Awaitable[None]]:
     return sweep
 
 
-class _Insistent(manager.JobManager):
-    """Asks again where the database went away, and knows which jobs it was given.
+class _AsTheStorySays(procrastinate.BaseRetryStrategy):
+    _otherwise = procrastinate.RetryStrategy(max_attempts=ATTEMPTS, exponential_wait=2)
 
-    Without this, the end of a job that was not written down, or a job whose answer was lost on
-    the way, would stay in the hands of a worker that lives and knows nothing of it.
-    """
-
-    def __init__(self, connector: Any) -> None:
-        super().__init__(connector)
-        self._held: set[int | None] = set()
-        self._worker: int | None = None
-        self._fetching = asyncio.Lock()
-
-    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
-        self._worker = worker_id
-        async with self._fetching:
-            try:
-                job = await super().fetch_job(queues, worker_id)
-            except exceptions.ConnectorException as error:
-                if not _away(error):
-                    raise
-                return None  # the worker asks again by itself
-            if job is not None:
-                self._held.add(job.id)
-            return job
-
-    async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
-        finish = super().finish_job
-        try:
-            await _insist(lambda: finish(job, status, delete_job))
-        finally:
-            self._held.discard(job.id)
-
-    async def retry_job(self, job: jobs.Job, *said: Any, **more: Any) -> None:
-        again = super().retry_job
-        try:
-            await _insist(lambda: again(job, *said, **more))
-        finally:
-            self._held.discard(job.id)
-
-    async def update_heartbeat(self, worker_id: int) -> None:
-        beat = super().update_heartbeat
-        await _insist(lambda: beat(worker_id))
-
-    async def listen_for_jobs(self, **said: Any) -> None:
-        while True:
-            with contextlib.suppress(exceptions.ConnectorException):
-                await super().listen_for_jobs(**said)
-            await asyncio.sleep(_SOON)
-
-    async def strays(self) -> list[jobs.Job]:
-        """List the jobs that the database says are ours, and that nobody here works on."""
-        if self._worker is None:
-            return []
-        async with self._fetching:
-            held = set(self._held)
-            ours = await self.list_jobs_async(status="doing", worker_id=self._worker)
-            return [job for job in ours if job.id not in held]
-
-
-async def _insist(ask: Callable[[], Awaitable[None]]) -> None:
-    for _ in range(_PATIENCE):
-        try:
-            return await ask()
-        except exceptions.ConnectorException as error:
-            if not _away(error):
-                raise
-        await asyncio.sleep(_SOON)
-    return await ask()
-
-
-def _away(error: exceptions.ConnectorException) -> bool:
-    """Tell whether the database went away, rather than said no."""
-    state = getattr(error.__cause__, "sqlstate", None)
-    return state is None or state.startswith(("08", "53", "57P"))
+    def get_retry_decision(
+        self, *, exception: BaseException, job: jobs.Job
+    ) -> procrastinate.RetryDecision | None:
+        if isinstance(exception, Again):
+            return procrastinate.RetryDecision(
+                retry_in={"milliseconds": int(exception.after * 1000)}
+            )
+        return self._otherwise.get_retry_decision(exception=exception, job=job)

@@ -28,18 +28,38 @@ class HostPolicy:
 
     `local`: loopback and private addresses may be reached. `allowed_networks`: these too,
     even if not `local`. `own_endpoints`: (address, port) of our own services, never reached.
+    `own_databases`: (place, port, name) of what we keep our own state in, never reached; the
+    server that it is on may have other databases.
     `uniform`: one text for every refusal, so that nobody can map a network by asking.
     """
 
     local: bool
     allowed_networks: tuple[Network, ...] = ()
     own_endpoints: frozenset[tuple[str, int]] = frozenset()
+    own_databases: frozenset[tuple[str, int, str]] = frozenset()
     uniform: bool = False
 
     @classmethod
-    def operator(cls, *, own_endpoints: Iterable[tuple[str, int]] = ()) -> HostPolicy:
-        """For connections that the people who run this installation made."""
-        return cls(local=True, own_endpoints=frozenset(own_endpoints))
+    def operator(
+        cls,
+        *,
+        own_endpoints: Iterable[tuple[str, int]] = (),
+        own_databases: Iterable[tuple[str, int, str]] = (),
+        lookup: Lookup = socket.getaddrinfo,
+    ) -> HostPolicy:
+        """For connections that the people who run this installation made.
+
+        `own_databases` are (host, port, name), each host looked up here, once.
+        """
+        return cls(
+            local=True,
+            own_endpoints=frozenset(own_endpoints),
+            own_databases=frozenset(
+                (place, port, name)
+                for host, port, name in own_databases
+                for place in _places(host, port, lookup)
+            ),
+        )
 
     @classmethod
     def recipient(
@@ -91,8 +111,26 @@ class _RefusalError(Exception):
         self.unreachable = unreachable
 
 
+def check_written(host: str, port: int, policy: HostPolicy) -> None:
+    """Refuse what is no plain host, or an address that is denied; a name is not looked up.
+
+    Raises HostRefused.
+    """
+    try:
+        literal = _parse(host)
+        if literal is not None:
+            _check(literal, port, policy)
+    except _RefusalError as refusal:
+        raise _error(host, port, policy, refusal) from None
+
+
 def resolve(
-    host: str, port: int, policy: HostPolicy, lookup: Lookup = socket.getaddrinfo
+    host: str,
+    port: int,
+    policy: HostPolicy,
+    lookup: Lookup = socket.getaddrinfo,
+    *,
+    database: str | None = None,
 ) -> Address:
     """Resolve a host once and check every address that it has.
 
@@ -107,6 +145,10 @@ def resolve(
         found = (literal,) if literal is not None else _look_up(host, port, lookup)
         for ip in found:
             _check(ip, port, policy)
+            if policy.own_databases and (_place(ip), port, database) in policy.own_databases:
+                raise _RefusalError(
+                    "the database of this installation", "another database", "Name your own."
+                )
     except _RefusalError as refusal:
         raise _error(host, port, policy, refusal) from None
     first, *rest = dict.fromkeys(str(ip) for ip in found)
@@ -182,6 +224,25 @@ def _look_up(host: str, port: int, lookup: Lookup) -> tuple[Ip, ...]:
             unreachable=True,
         )
     return found
+
+
+def _places(host: str, port: int, lookup: Lookup) -> set[str]:
+    try:
+        literal = _parse(host)
+        return {_place(ip) for ip in ([literal] if literal else _look_up(host, port, lookup))}
+    except _RefusalError:
+        return set()  # a socket in a folder: no host leads there
+
+
+def _place(ip: Ip) -> str:
+    """Name where an address leads: every address of this machine leads to the same services."""
+    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(ip), 0))
+    except OSError:
+        return str(ip)
+    return "this machine"
 
 
 def _check(ip: Ip, port: int, policy: HostPolicy) -> None:

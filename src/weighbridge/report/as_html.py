@@ -17,26 +17,44 @@ from weighbridge.compare.result import Report
 from weighbridge.report import html_parts as parts
 from weighbridge.report import words
 from weighbridge.report.html_rows import bodies, rows_section
-from weighbridge.report.markup import Html, joined, raw, tag
+from weighbridge.report.markup import Child, Html, data, joined, raw, tag
 from weighbridge.types.safe_text import safe_text
 
 
 def page(report: Report, *, title: str | None = None, at: datetime | None = None) -> str:
     """Give the whole page as text."""
     name = safe_text(title) if title else "Comparison of two tables"
-    style, script = _asset("page.css"), _asset("page.js")
-    head = tag(
+    script = _asset("page.js")
+    head = _head(f"{words.headline(report).title}: {name}", script)
+    body = tag("body", _body(report, name, at), tag("script", raw(script)))
+    return _whole(head, body)
+
+
+def notice(name: str, title: str, text: str, *, again: int | None = None) -> str:
+    """Give a page for a comparison that has no report; it asks anew after `again` seconds."""
+    refresh = None if again is None else tag("meta", http_equiv="refresh", content=str(again))
+    main = tag("main", tag("p", data(safe_text(text)), role="status"), id="main")
+    body = tag("body", tag("header", tag("h1", safe_text(name))), main)
+    return _whole(_head(safe_text(title), "", refresh), body)
+
+
+def _whole(head: Html, body: Html) -> str:
+    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def _head(title: str, script: str, *more: Child) -> Html:
+    style = _asset("page.css")
+    return tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=_policy(style, script)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{words.headline(report).title}: {name}"),
+        tag("title", title),
+        *more,
         tag("style", raw(style)),
     )  # fmt: skip
-    body = tag("body", _body(report, name, at), tag("script", raw(script)))
-    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
 
 
 def _asset(name: str) -> str:

@@ -50,6 +50,15 @@ class Database:
         self._engines: dict[str, Engine] = {}
         self._lock = threading.Lock()
 
+    @property
+    def place(self) -> tuple[str, int, str] | None:
+        """Say where our own database is: host, port, name. None for a socket in a folder."""
+        address = self._address
+        host = address.host or str(address.query.get("host", ""))
+        if not host or host.startswith("/"):
+            return None
+        return host, address.port or 5432, address.database or address.username or ""
+
     def engine(self, environment: str = EVERYTHING) -> Engine:
         """Give the pool whose connections see one environment, or everything."""
         with self._lock:
@@ -64,6 +73,8 @@ class Database:
             max_overflow=0,
             pool_timeout=5,
             json_deserializer=msgspec.json.decode,  # five times as fast as the standard library's
+            # An error's text goes to the log; what was asked with may be rows or a request.
+            hide_parameters=True,
             connect_args={
                 "connect_timeout": 5,
                 "tcp_user_timeout": 20_000,

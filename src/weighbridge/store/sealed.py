@@ -93,7 +93,8 @@ def open_ring(path: Path) -> KeyRing:
         ) from None
     if mode:
         raise StoreFailed(
-            f"The key ring {path} can be read by others.", next_step=f"Run: chmod 600 {path}"
+            f"The key ring {path} can be read by others.",
+            next_step=f"Make it yours alone with `chmod 600 {path}`.",
         )
     if not keys or any(len(key) != _KEY_BYTES for key in keys.values()):
         raise StoreFailed(

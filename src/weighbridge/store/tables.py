@@ -37,6 +37,7 @@ ENVIRONMENTS = ("production", "staging")
 STATES = ("waiting", "processing", "done", "failed", "cancelled")
 # Minutes between two transfers; 0 is the installation's default, daily.
 FREQUENCIES = (0, 15, 60, 360, 720, 1440)
+ERRAND_STATES = ("waiting", "processing", "done", "failed")
 
 metadata = MetaData(
     schema=SCHEMA,
@@ -93,7 +94,8 @@ connections = Table(
     Column("options", JSONB, nullable=False),
     Column("secret", LargeBinary),
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
-    Column("created_by", ForeignKey("api_keys.id"), nullable=False),
+    # Null: an operator, by the command.
+    Column("created_by", ForeignKey("api_keys.id")),
     _moment("created_at", now=True),
     _moment("deleted_at"),
     Index("uq_connections_name", "environment", "name", unique=True,
@@ -109,6 +111,8 @@ datadiffs = Table(
     Column("status", Text, nullable=False, server_default="waiting"),
     # Who works on it: only the holder of this number may write its outcome.
     Column("attempt", Integer, nullable=False, server_default="0"),
+    # How many of the attempts ended because a worker was told to end: these are no failures.
+    Column("handed_back", Integer, nullable=False, server_default="0"),
     # The attempt whose rows are to be read; null until the whole outcome is there.
     Column("outcome_attempt", Integer),
     Column("report", JSONB),
@@ -123,7 +127,10 @@ datadiffs = Table(
     _moment("cancel_wished_at"),
     CheckConstraint(f"status in ({', '.join(repr(s) for s in STATES)})", name="status"),
     CheckConstraint("(status = 'done') = (outcome_attempt is not null)", name="outcome"),
-)
+    # Those under way are few among many: the net below the queue looks at them all the time.
+    Index("ix_datadiffs_under_way", "id",
+          postgresql_where=text("status in ('waiting', 'processing')")),
+)  # fmt: skip
 
 datadiff_rows = Table(
     "datadiff_rows",
@@ -137,6 +144,8 @@ datadiff_rows = Table(
     Column("left", JSONB),
     Column("right", JSONB),
     Column("changed", ARRAY(Text), nullable=False),
+    # A page of one kind, in order: without it every row of the diff is read for each page.
+    Index("ix_datadiff_rows_kind", "datadiff_id", "attempt", "kind", "n"),
 )
 
 # Short work whose answer a client fetches later: tests of connections, columns of tables.
@@ -149,10 +158,14 @@ errands = Table(
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("request", JSONB, nullable=False),
     Column("status", Text, nullable=False, server_default="waiting"),
+    # Who works on it: only the holder of this number may write its answer.
+    Column("attempt", Integer, nullable=False, server_default="0"),
     Column("answer", JSONB),
     Column("created_by", ForeignKey("api_keys.id"), nullable=False),
     _moment("created_at", now=True),
     _moment("finished_at"),
+    CheckConstraint(f"status in ({', '.join(repr(s) for s in ERRAND_STATES)})", name="status"),
+    Index(None, "created_at"),
 )
 
 idempotency = Table(

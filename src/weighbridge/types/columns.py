@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -89,3 +90,11 @@ class Shape:
         return any(set(k) <= wanted for k in held) and not any(
             c.nullable for c in self.columns if c.name in wanted
         )
+
+    def likely_keys(self, among: Container[str]) -> list[str]:
+        """Name up to four columns that may well name a row, the likeliest first: not looked at."""
+        kinds = {"int", "text", "uuid", "decimal"}
+        names = [c.name for c in self.columns if c.name in among and c.type.family in kinds]
+        telling = [n for n in names if n.lower() in {"id", "uuid", "guid", "key", "pk", "code"}]
+        telling += [n for n in names if n.lower().endswith(("_id", "id", "_key", "_uuid"))]
+        return list(dict.fromkeys([*telling, *names[:1]]))[:4]

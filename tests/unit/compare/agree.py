@@ -203,6 +203,8 @@ def _same_counts(
     paired = truth.rows.matched + truth.rows.changed
     values = [name for i, name in enumerate(tables.names) if i not in keys]
     assert all(columns[name].compared == paired for name in values)
+    unique = truth.unique_differences or [0] * len(values)
+    assert [columns[name].unique_differences for name in values] == unique
     if truth.differences:
         assert [columns[name].differences for name in values] == truth.differences
         assert all(

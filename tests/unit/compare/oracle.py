@@ -29,12 +29,14 @@ class Truth:
     `differences` counts per value column; None where rows of a duplicated key changed, for
     there it depends on which of them are set beside each other. `diffs` are the rows that differ
     as (kind, key, left values, right values, places of changed values), with None for the
-    same reason as above in place of the last three.
+    same reason as above in place of the last three. `unique_differences` counts where the key is
+    unique on both sides.
     """
 
     rows: Rows = field(default_factory=Rows)
     keys: Keys = field(default_factory=Keys)
     differences: list[int] | None = None
+    unique_differences: list[int] = field(default_factory=list[int])
     diffs: Counter[Row] = field(default_factory=Counter[Row])
 
     @property
@@ -120,7 +122,7 @@ def _weigh_keyed(held: list[list[Row]], counts: list[Counter[Row]], keys: Sequen
         for row in held[side]:
             by_key[side].setdefault(_key(row, keys), []).append(_rest(row, keys))
     width = next((len(row) - len(keys) for side in held for row in side), 0)
-    found.differences = [0] * width
+    found.differences, found.unique_differences = [0] * width, [0] * width
     for key in {**by_key[0], **by_key[1]}:
         unique = counts[0][key] == counts[1][key] == 1
         _weigh_key(found, key, (by_key[0].get(key, []), by_key[1].get(key, [])), unique=unique)
@@ -142,6 +144,7 @@ def _weigh_key(
             only_right=len(theirs) - changed,
             changed=changed,
             compared=matched + changed if unique else 0,
+            unique_changed=changed if unique else 0,
         ),
     )
     if changed and not unique:
@@ -150,8 +153,9 @@ def _weigh_key(
     elif changed:
         places = tuple(i for i, (a, b) in enumerate(zip(ours[0], theirs[0], strict=True)) if a != b)
         found.diffs["changed", key, ours[0], theirs[0], places] += 1
-        if found.differences is not None:
-            for i in places:
+        for i in places:
+            found.unique_differences[i] += 1
+            if found.differences is not None:
                 found.differences[i] += 1
     # Which rows are the surplus depends on the order when some of them changed.
     for kind, rest in (("only_left", ours), ("only_right", theirs)):

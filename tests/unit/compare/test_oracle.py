@@ -183,6 +183,9 @@ def test_the_oracle_itself() -> None:
     left = [(1, "a"), (1, "b"), (2, "c"), (None, "d"), (None, "d"), (4, "e")]
     right = [(1, "b"), (1, "x"), (1, "y"), (2, "C"), (None, "d"), (5, "e")]
     truth = weigh(left, right, [0])
-    assert truth.rows == Rows(6, 6, matched=2, only_left=2, only_right=2, changed=2, compared=1)
+    assert truth.rows == Rows(
+        6, 6, matched=2, only_left=2, only_right=2, changed=2, compared=1, unique_changed=1
+    )
+    assert truth.unique_differences == [1]
     assert truth.keys == Keys(nulls=(2, 1), dupes=(2, 3), distincts=(3, 3), exclusives=(1, 1))
     assert weigh(left, left, []).same

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from weighbridge.api.datafold import examples
 from weighbridge.api.datafold.wire import NewDatadiff
 
 Status = Literal["waiting", "processing", "done", "failed", "cancelled"]
@@ -46,6 +47,12 @@ class DiffStats(BaseModel):
 class Datadiff(NewDatadiff):
     """A diff: the request as it was made, and where it stands."""
 
+    model_config = ConfigDict(
+        # A request is stored and given back with its defaults.
+        json_schema_serialization_defaults_required=True,
+        json_schema_extra={"examples": [examples.DIFF]},
+    )
+
     id: int = Field(examples=[17])
     user_id: int = Field(description="The API key that asked.")
     kind: Literal["in_db", "cross_db"]
@@ -68,6 +75,8 @@ class Datadiff(NewDatadiff):
 class Datadiffs(BaseModel):
     """One page of diffs."""
 
+    model_config = examples.shows(examples.DIFFS)
+
     count: int = Field(description="Of all pages.")
     page: int
     page_size: int
@@ -78,12 +87,16 @@ class Datadiffs(BaseModel):
 class Cancelled(BaseModel):
     """A diff's status after the wish to end it."""
 
+    model_config = examples.shows(examples.CANCELLED)
+
     id: int
     status: Status
 
 
 class DatadiffSummary(BaseModel):
     """A diff in short, with a paragraph for a person."""
+
+    model_config = examples.shows(examples.SUMMARY)
 
     id: int
     status: Status
@@ -121,6 +134,8 @@ class ResultRow(BaseModel):
 
 class Results(BaseModel):
     """One page of differing rows. `page` is null where `after` was given."""
+
+    model_config = examples.shows(examples.ROWS)
 
     count: int = Field(description="Of all pages.")
     page: int | None
@@ -173,11 +188,15 @@ class SchemaFigures(BaseModel):
 class Unfinished(BaseModel):
     """A diff that waits or is under way."""
 
+    model_config = examples.shows(examples.RUNNING)
+
     status: Literal["waiting", "running"]
 
 
 class Success(BaseModel):
     """The figures of a finished diff."""
+
+    model_config = examples.shows(examples.SUCCESS)
 
     status: Literal["success"]
     pks: KeyFigures
@@ -185,6 +204,26 @@ class Success(BaseModel):
     dependencies: dict[str, dict[str, Any]]
     schema_: SchemaFigures = Field(alias="schema")
     materialized_results: None
+
+
+class Dependency(BaseModel):
+    """What is built from a table that was compared, such as a view or a dashboard."""
+
+    uid: str
+    item_type: str
+    name: str
+    path: list[str]
+    data_source_id: int
+    data_source_type: str
+
+
+class LatestSuccess(Success):
+    """The figures of a finished diff, its dependencies as one list."""
+
+    model_config = examples.shows({**examples.SUCCESS, "dependencies": []})
+
+    # Another shape of the same field.
+    dependencies: list[Dependency]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
 class Fault(BaseModel):
@@ -197,58 +236,38 @@ class Fault(BaseModel):
 class Failed(BaseModel):
     """A diff that failed or was cancelled."""
 
+    model_config = examples.shows(examples.FAILED)
+
     status: Literal["failed"]
     error: Fault
 
 
 SummaryResults = Annotated[Unfinished | Success | Failed, Field(discriminator="status")]
+LatestSummaryResults = Annotated[Unfinished | LatestSuccess | Failed, Field(discriminator="status")]
 
 
 class Organization(BaseModel):
     """Who asks."""
+
+    model_config = examples.shows(examples.WHO)
 
     org_id: int
     org_name: str
     user_id: int
 
 
-class Problem(BaseModel):
-    """What went wrong, and what to do next (RFC 9457)."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:weighbridge:no_such_diff", "title": "Not found", "status": 404,
-                    "detail": "There is no diff 7. GET /api/v1/datadiffs lists those that this key"
-                    " may see.",
-                    "instance": "urn:uuid:6f2c…", "errors": [],
-                }
-            ]
-        }
-    )  # fmt: skip
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    instance: str
-    errors: list[dict[str, Any]]
-
-
 _PROBLEMS = {
     401: "No valid API key.",
     403: "The key lacks the scope.",
-    404: "There is no such diff, or this key may not see it.",
+    404: "There is none of that id, or this key may not see it.",
     409: "It does not fit the present state of the diff.",
     422: "The request cannot be carried out; detail says what to change.",
+    503: "Too many are asking just now; Retry-After says when to come again.",
 }
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the answers of a route that are problems, beside 401, 403 and 422."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    """Describe the answers of a route that are problems; `api.openapi` adds their shape."""
     return {
-        status: {"description": _PROBLEMS[status], "content": content}
-        for status in sorted({401, 403, 422, *statuses})
+        status: {"description": _PROBLEMS[status]} for status in sorted({401, 403, 422, *statuses})
     }

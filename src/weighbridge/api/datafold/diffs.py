@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from weighbridge import datadiffs
 from weighbridge.api import paging
 from weighbridge.api.auth import Caller, ReadsDiffs, WritesDiffs, Written
-from weighbridge.api.datafold import answers, wire
+from weighbridge.api.datafold import answers, examples, wire
 from weighbridge.api.datafold.answers import problems
 from weighbridge.catalog.data_sources import get_data_source
 from weighbridge.datadiffs import export, listing, rows
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 router = APIRouter(prefix="/api/v1", tags=["datadiffs"])
 
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The diff's id.")]
-Numbers = Annotated[str | None, Query(description="Whole numbers, joined by commas.")]
+Numbers = Annotated[
+    str | None, Query(description="Whole numbers, joined by commas.", examples=["1,2,3"])
+]
 Moments = Annotated[
     str | None,
     Query(
-        description="`D`, `<D`, `>D` or `D1<<D2` (from D1 on, before D2), joined by commas; UTC."
+        description="`D`, `<D`, `>D` or `D1<<D2` (from D1 on, before D2), joined by commas; UTC.",
+        examples=["2025-03-01", "2025-03-01T12:00:00Z<<2025-03-02", ">2025-03-01,<2024-01-01"],
     ),
 ]
 OrderBy = Literal[
@@ -97,8 +100,13 @@ def list_datadiffs(  # noqa: PLR0917 the parameters of a URL
     sort_order: Literal["asc", "desc"] = "asc",
     order_by: OrderBy = "id",
     id: Numbers = None,  # noqa: A002 the field's name on the wire
-    status: Annotated[str | None, Query(description="Statuses, joined by commas.")] = None,
-    archived: Annotated[str | None, Query(description="true, false, or both.")] = None,
+    status: Annotated[
+        str | None,
+        Query(description=f"Some of {', '.join(STATES)}, joined by commas.", examples=["waiting"]),
+    ] = None,
+    archived: Annotated[
+        str | None, Query(description="true, false, or both.", examples=["false"])
+    ] = None,
     data_source1_id: Numbers = None,
     data_source2_id: Numbers = None,
     user_id: Numbers = None,
@@ -171,7 +179,7 @@ def change_datadiff(caller: WritesDiffs, number: Number, body: wire.DatadiffChan
     """Put a diff away, or delete the rows that it keeps.
 
     `archived` is a mark and can be taken back. `purged: true` deletes the differing rows of a diff
-    that has ended, also those that its report showed: irreversible. Its figures stay.
+    that has ended, also those that its report showed or explained: irreversible. Its figures stay.
     """
 
     def work(connection: Connection) -> Written:
@@ -187,18 +195,6 @@ def change_datadiff(caller: WritesDiffs, number: Number, body: wire.DatadiffChan
         )  # fmt: skip
 
     return caller.writes("datadiffs.change", work)
-
-
-@router.get(
-    "/datadiffs/{number}/summary_results",
-    summary="Read the figures",
-    response_model=answers.SummaryResults,
-    responses=problems(404),
-)
-def summary_results(caller: ReadsDiffs, number: Number) -> Any:
-    """Give the figures of a finished diff; until then, where it stands."""
-    with caller.sees() as connection:
-        return wire.summary_results(datadiffs.get(connection, number), dependencies={"deps": {}})
 
 
 @router.get(
@@ -231,8 +227,11 @@ def _name(connection: Connection, number: int) -> str | None:
     responses={
         200: {
             "content": {
-                "application/x-ndjson": {"schema": {"type": "string"}},
-                "text/csv": {"schema": {"type": "string"}},
+                "application/x-ndjson": {
+                    "schema": {"type": "string"},
+                    "example": examples.NDJSON,
+                },
+                "text/csv": {"schema": {"type": "string"}, "example": examples.CSV},
                 "application/vnd.apache.parquet": {
                     "schema": {"type": "string", "format": "binary"}
                 },
@@ -253,7 +252,8 @@ def results(  # noqa: PLR0917 the parameters of a URL
     ] = None,
     kind: Annotated[rows.Kind | None, Query(description="Rows of this kind only.")] = None,
     column: Annotated[
-        str | None, Query(description="Rows only in which this column changed.")
+        str | None,
+        Query(description="Rows only in which this column changed.", examples=["status"]),
     ] = None,
     format: Literal["json", "ndjson", "csv", "parquet"] = "json",  # noqa: A002 the name on the wire
 ) -> Any:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from weighbridge.catalog.data_sources import DataSource
+from weighbridge.api.datafold import examples
 from weighbridge.datadiffs import Diff, DiffRequest
 from weighbridge.datadiffs.feedback import feedback
 from weighbridge.datadiffs.summary import summary_of
@@ -32,6 +31,8 @@ _NOT_YET = {
 class ColumnTolerance(BaseModel):
     """How far a column's numbers may be apart."""
 
+    model_config = ConfigDict(strict=True)
+
     column_name: str
     tolerance_value: float = Field(ge=0, allow_inf_nan=False)
     tolerance_mode: Literal["absolute", "relative"] = "absolute"
@@ -41,17 +42,8 @@ class NewDatadiff(BaseModel):
     """What is to be compared, and how. Fields that are not known are echoed and change nothing."""
 
     model_config = ConfigDict(
-        extra="allow",
-        json_schema_extra={
-            "examples": [
-                {
-                    "data_source1_id": 1, "data_source2_id": 1,
-                    "table1": ["public", "orders"], "table2": ["public", "orders_copy"],
-                    "pk_columns": ["id"],
-                }
-            ]
-        },
-    )  # fmt: skip
+        extra="allow", strict=True, json_schema_extra={"examples": [examples.ASKED]}
+    )
 
     data_source1_id: int = Field(ge=1, lt=2**63)
     data_source2_id: int = Field(ge=1, lt=2**63)
@@ -84,7 +76,7 @@ class NewDatadiff(BaseModel):
         None, ge=0, description="Fewer rows on the larger side: every row is compared."
     )
     diff_tolerances_per_column: list[ColumnTolerance] | None = None
-    column_mapping: list[tuple[str, str]] | None = None
+    column_mapping: list[Annotated[tuple[str, str], Field(strict=False)]] | None = None
 
     def as_request(self) -> DiffRequest:
         """Say it in our words. Raises BadArgument for what cannot be done yet."""
@@ -114,11 +106,8 @@ class NewDatadiff(BaseModel):
         )
 
     def echo(self) -> dict[str, Any]:
-        """Give the request back as every answer repeats it: with defaults, lists never null.
-
-        Raises BadArgument for what a database cannot keep.
-        """
-        body = self.model_dump(mode="python")
+        """Give the request back as every answer repeats it: with defaults, lists never null."""
+        body = self.model_dump(mode="json")
         for name in ("include_columns", "exclude_columns"):
             body[name] = body[name] or []
         for name in (
@@ -127,23 +116,15 @@ class NewDatadiff(BaseModel):
             "materialize_without_sampling",
         ):
             body[name] = bool(body[name])
-        try:
-            text = json.dumps(body, ensure_ascii=False, allow_nan=False)
-            text.encode()
-        except (ValueError, RecursionError):
-            text = "\\u0000"
-        if "\\u0000" in text:
-            raise BadArgument(
-                "The request holds a character or a number that JSON cannot keep.",
-                next_step="Leave out NUL characters, lone surrogates, NaN and Infinity.",
-            )
-        return json.loads(text)
+        return body
 
 
 class DatadiffChange(BaseModel):
     """What can be changed of a diff."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"archived": True}]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"archived": True}]}
+    )
 
     archived: bool | None = None
     purged: bool | None = None
@@ -222,42 +203,6 @@ def datadiff_summary(
         "created_at": _moment(diff.created_at),
         "finished_at": _moment(diff.finished_at),
     }
-
-
-def data_source(source: DataSource) -> dict[str, Any]:
-    """Write a connection without its secret."""
-    options = {**source.options, "password": "********" if source.has_secret else None}
-    return {
-        "id": source.id,
-        "name": source.name,
-        "type": source.vendor,
-        "options": options,
-        "is_paused": False,
-        "hidden": False,
-        "temp_schema": source.settings.get("temp_schema"),
-        "float_tolerance": source.settings.get("float_tolerance", 0.0),
-        "disable_schema_indexing": source.settings.get("disable_schema_indexing", False),
-        "disable_profiling": source.settings.get("disable_profiling", False),
-        "created_at": _moment(source.created_at),
-    }
-
-
-class NewDataSource(BaseModel):
-    """A connection to store; `options` are those of its type's configuration schema."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1, max_length=200)
-    type: str
-    options: dict[str, Any]
-    temp_schema: str | None = None
-    float_tolerance: float = Field(0.0, ge=0)
-    disable_schema_indexing: bool = False
-    disable_profiling: bool = False
-
-    def settings(self) -> dict[str, Any]:
-        """Give what is no option of the vendor."""
-        return self.model_dump(exclude={"name", "type", "options"})
 
 
 def _result(diff: Diff, summary: dict[str, Any] | None) -> str | None:

@@ -55,9 +55,9 @@ class Caller(auth.Caller):
         return Sight(self.token.recipient_id, self.token.destination_id)
 
 
-def policy_of(*, by_recipient: bool) -> HostPolicy:
+def policy_for(house: auth.House, *, by_recipient: bool) -> HostPolicy:
     """Give where an address may lead: a recipient's never into our network."""
-    return HostPolicy.recipient() if by_recipient else HostPolicy.operator()
+    return HostPolicy.recipient() if by_recipient else house.policy
 
 
 class Needs(auth.Needs):

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from weighbridge.api.auth import Written
 from weighbridge.api.paging import only_known
 from weighbridge.api.prequel import paging, wire
-from weighbridge.api.prequel.auth import Caller, ReadsDestinations, WritesDestinations, policy_of
+from weighbridge.api.prequel.auth import Caller, ReadsDestinations, WritesDestinations, policy_for
 from weighbridge.api.prequel.envelope import (
     Answer,
     Nothing,
@@ -215,15 +215,15 @@ def try_destination(
         address = catalog.open_address(
             connection, caller.house.ring, number, caller.sight, change=change
         )
-    _try(address)
+    _try(caller, address)
     return success({"destination": wire.destination(found)}, "The connection works.")
 
 
-def _try(address: catalog.Address) -> None:
+def _try(caller: Caller, address: catalog.Address) -> None:
     check_address(
         address.vendor,
         address.options,
-        policy_of(by_recipient=address.by_recipient),
+        policy_for(caller.house, by_recipient=address.by_recipient),
         uniform=address.by_recipient,
     )
 
