@@ -190,7 +190,7 @@ def try_new_destination(caller: WritesDestinations, body: wire.NewDestination) -
     with caller.sees() as connection:
         if sight.recipient is not None or said.recipient_id or said.id_in_provider_system:
             _recipient(connection, caller, said)
-    _try(catalog.new_address(said.vendor, _options(said), sight))
+    _try(caller, catalog.new_address(said.vendor, _options(said), sight))
     return success({}, "The connection works.")
 
 
