@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from weighbridge.catalog.connections import resolve
 from weighbridge.compare.preview import Preview, preview_sources
+from weighbridge.compare.relations import Name, Relation, relation
 from weighbridge.compare.request import (
     Budget,
     Options,
@@ -23,6 +24,7 @@ from weighbridge.compare.request import (
 from weighbridge.compare.result import Report, RowDiff
 from weighbridge.compare.rows import all_rows, row_diffs
 from weighbridge.compare.run import Outcome, compare_sources
+from weighbridge.compare.timeline import Bucket, timeline
 from weighbridge.connectors.base import Source
 from weighbridge.connectors.registry import in_window, open_source
 from weighbridge.connectors.sides import SideSpec, parse_side
@@ -65,6 +67,14 @@ class Comparison:
         names += [f"right_{p.name}" for p in task.values]
         for batch in all_rows(task, rows):
             yield batch.rename_columns(names)
+
+    def relation(self, name: Name) -> Relation:
+        """Give what was found as a table of texts; needs the sides to be open still."""
+        return relation(self._outcome.task, name)
+
+    def timeline(self, column: str, unit: str) -> list[Bucket] | str:
+        """Count rows and differences by a span of time, or say why that cannot be done."""
+        return timeline(self._outcome.task, column, unit)
 
     def close(self) -> None:
         """Remove the temporary folder and close both connections."""

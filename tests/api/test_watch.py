@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,7 @@ def test_what_is_stopped(
             connection.execute(text(f"update weighbridge.datadiffs set {change}"))
     monkeypatch.setattr(run, "TELL_SECONDS", 0.01)
     stop = Stop()
-    with run._Watch(house.database, diff, stop):
+    with run._Watch(house.database, diff, stop, threading.Event()):
         time.sleep(1)
     assert stop.is_set == stops
 

@@ -115,6 +115,18 @@ def find_data_source(connection: Connection, name: str, environment: str) -> Dat
     return _data_source(row)
 
 
+def temp_schema(source: DataSource, field: str) -> str:
+    """Name the schema that tables may be written into. Raises BadArgument if there is none."""
+    schema = source.settings.get("temp_schema")
+    if not schema:
+        raise BadArgument(
+            f"{field} cannot be used: the data source {source.id} has no temp_schema to write into.",
+            next_step="Store the connection with temp_schema, the name of a schema in which its user"
+            " may create tables.",
+        )
+    return str(schema)
+
+
 def open_side(
     connection: Connection,
     ring: KeyRing,

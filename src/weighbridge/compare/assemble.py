@@ -136,7 +136,7 @@ def collisions(task: Task) -> int:
         for i in range(len(task.keys))
     )
     names = ", ".join(f"f{i}" for i in range(len(task.keys)))
-    staged = "staged_0" if _has_table(task, "staged_0") else "diffs"
+    staged = "staged_0" if task.workspace.has_table("staged_0") else "diffs"
     other = f"SELECT {folded} FROM {staged} GROUP BY ALL HAVING count(DISTINCT k{texts[0]}) > 1"
     lone = f"SELECT {folded} FROM diffs WHERE exclusive"
     pairs = f"SELECT {folded} FROM diffs WHERE exclusive GROUP BY ALL HAVING count(*) > 1"
@@ -148,12 +148,6 @@ def collisions(task: Task) -> int:
         )
     return task.workspace.scalar(
         f"SELECT count(*) FROM ({lone}) WHERE ({names}) IN ({other}{right} UNION {pairs})"
-    )
-
-
-def _has_table(task: Task, name: str) -> bool:
-    return bool(
-        task.workspace.scalar(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{name}'")
     )
 
 

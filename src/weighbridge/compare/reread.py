@@ -115,9 +115,9 @@ def _strict_key(task: Task, index: int) -> str:
 def _portions(task: Task) -> list[range | None]:
     """Cut the keys into portions to ask for; None asks for every row of both sides."""
     wanted = task.workspace.scalar("SELECT count(*) FROM wanted")
-    step = NUMBERS_AT_ONCE if _whole_numbers(task) else KEYS_AT_ONCE
+    step = NUMBERS_AT_ONCE if whole_numbers(task) else KEYS_AT_ONCE
     many = wanted > max(step, TOO_MANY * (task.tally.matched + wanted))
-    if many or not all(_findable(p) for p in task.keys):
+    if many or not all(findable(p) for p in task.keys):
         return [None]
     return [range(start, start + step) for start in range(0, wanted, step)]
 
@@ -143,7 +143,7 @@ def _ask(task: Task, portion: range | None) -> tuple[Reading, Reading]:
     return reading(0), reading(1)
 
 
-def _findable(pair: ColumnPair) -> bool:
+def findable(pair: ColumnPair) -> bool:
     """Tell whether a key's text, as one side writes it, finds the same key on both sides."""
     families = {pair.left.type.family, pair.right.type.family}
     if families <= {"int", "decimal"}:
@@ -152,14 +152,14 @@ def _findable(pair: ColumnPair) -> bool:
     return plain and len(families) == 1 and families <= FINDABLE
 
 
-def _whole_numbers(task: Task) -> bool:
+def whole_numbers(task: Task) -> bool:
     columns = [c for p in task.keys for c in (p.left, p.right)]
     return len(task.keys) == 1 and all(c.type.family == "int" for c in columns)
 
 
 def _ranges(task: Task, keys: list[Any]) -> tuple[tuple[int, int], ...] | None:
     """Give the keys as ranges of one integer column: servers use its index for numbers."""
-    numbers = sorted(int(key) for (key,) in keys) if _whole_numbers(task) else []
+    numbers = sorted(int(key) for (key,) in keys) if whole_numbers(task) else []
     return tuple((n, n + 1) for n in numbers) if numbers and numbers[-1] < LAST else None
 
 

@@ -74,6 +74,28 @@ def shown(kind: ColumnType, name: str) -> str:
     return f"CAST({name} AS VARCHAR)" if kind.loose and kind.family == "int" else name
 
 
+def as_text(kind: ColumnType, native: str, name: str) -> str:
+    """Write the canonical text of a native value, for a place that has types of its own."""
+    match kind.family:
+        case "bytes":
+            return f"lower(hex({name}))"
+        case "date" | "timestamp" | "timestamptz":
+            written = "DATE" if kind.family == "date" else "TIMESTAMP"
+            infinite = f"CAST({name} AS VARCHAR) LIKE '%infinity'"
+            # Far before every calendar lie the dates that are none.
+            return (
+                f"CASE WHEN {infinite} THEN CAST({name} AS VARCHAR)"
+                f" WHEN try_cast({name} AS TIMESTAMP) < '190000-01-01 (BC)'::TIMESTAMP"
+                f" THEN '0000-00-00' ELSE CAST(CAST({name} AS {written}) AS VARCHAR) END"
+            )
+        case "decimal" if native == f"DECIMAL({(kind.precision or 0) + 1},{kind.scale})":
+            # The first number that the column cannot hold stands for NaN on the way.
+            beyond = f"1{'0' * ((kind.precision or 0) - (kind.scale or 0))}"
+            return f"CASE WHEN {name} >= {beyond} THEN 'NaN' ELSE CAST({name} AS VARCHAR) END"
+        case _:
+            return f"CAST({name} AS VARCHAR)"
+
+
 def row_diffs(
     keys: tuple[ColumnPair, ...], values: tuple[ColumnPair, ...], batch: pa.RecordBatch
 ) -> Iterator[RowDiff]:

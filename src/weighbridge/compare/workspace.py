@@ -122,6 +122,12 @@ class Workspace:
         row = self.connection.execute(sql).fetchone()
         return int(row[0] or 0) if row else 0
 
+    def has_table(self, name: str) -> bool:
+        """Tell whether there is a table of this name."""
+        return bool(
+            self.scalar(f"SELECT count(*) FROM duckdb_tables() WHERE table_name = '{name}'")
+        )
+
     def error(self, error: Exception) -> WeighbridgeError:
         """Translate a failure of the scratch database itself."""
         if isinstance(error, WeighbridgeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from weighbridge.errors import BadArgument
@@ -80,6 +80,34 @@ def _refuse_impossible(identifier: str, dialect: str, style: Style) -> None:
             f" {dialect} keeps {style.limit} and would cut the rest.",
             next_step="Give it a shorter name, or select it under one in a query.",
         )
+
+
+# What every table has beside its own columns.
+_TAKEN = {"postgres": {"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}}
+
+
+def fitting(names: Sequence[tuple[str, str, str]], dialect: str) -> list[str]:
+    """Make names of (before, name, after) that one table of a dialect can have, none twice.
+
+    What is too long is cut within `name`; a name that is taken, also in other letters, is numbered.
+    """
+    style, taken, given = style_of(dialect), set(_TAKEN.get(dialect, ())), list[str]()
+    for before, name, after in names:
+        kept = "".join(c if style.beyond_bmp or ord(c) <= 0xFFFF else "_" for c in name)
+        number = 1
+        while True:
+            tail = after if number == 1 else f"{after}_{number}"
+            room = (style.limit or 10**6) - style.length(before + tail)
+            while style.length(kept) > room:
+                kept = kept[:-1]
+            fitted = before + kept + tail
+            fitted = fitted[:-1] + "_" if fitted.endswith(" ") else fitted
+            if fitted.casefold() not in taken:
+                break
+            number += 1
+        taken.add(fitted.casefold())
+        given.append(fitted)
+    return given
 
 
 def table_name(text: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from weighbridge.connectors.names import quote
 from weighbridge.connectors.session import Session
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.connectors.sql import literal
+from weighbridge.connectors.writing import Writer
 from weighbridge.errors import BadArgument
 from weighbridge.net.hosts import HostPolicy
 
@@ -64,6 +65,30 @@ def open_source(spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) ->
         "Callable[..., Source]", getattr(import_module(f"weighbridge.connectors.{module}"), name)
     )
     return opener(spec, policy, snapshot=snapshot) if networked else opener(spec)
+
+
+# scheme: (module, class) of what writes tables there.
+WRITERS: dict[str, tuple[str, str]] = {
+    "postgresql": ("postgresql_writer", "PostgresWriter"),
+    "mysql": ("mysql_writer", "MySQLWriter"),
+}
+
+
+def open_writer(spec: SideSpec, policy: HostPolicy, schema: str) -> Writer:
+    """Connect to a place to write tables into one of its schemas.
+
+    Raises ConnectionFailed, and BadArgument where nothing can be written.
+    """
+    if spec.scheme not in WRITERS:
+        raise BadArgument(
+            f"Tables cannot be written into {spec.label}.",
+            next_step=f"Choose a connection of one of the kinds {', '.join(sorted(WRITERS))}.",
+        )
+    module, name = WRITERS[spec.scheme]
+    opener = cast(
+        "Callable[..., Writer]", getattr(import_module(f"weighbridge.connectors.{module}"), name)
+    )
+    return opener(spec, policy, schema)
 
 
 def in_window(spec: SideSpec, column: str, bounds: tuple[str | None, str | None]) -> SideSpec:

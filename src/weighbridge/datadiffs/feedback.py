@@ -35,9 +35,22 @@ def feedback(diff: Diff) -> str:
         *_sampled(diff.report), _rows(diff.report), *_columns(diff.report), *_keys(diff.report),
         *_schema(diff.report), *map(safe_text, diff.report["warnings"]),
     ]  # fmt: skip
+    parts += _materialized(diff.additions or {})
     if diff.purged:
         parts.append("The differing rows were purged.")
     return " ".join(parts)
+
+
+def _materialized(additions: Mapping[str, Any]) -> list[str]:
+    results = additions.get("materialized")
+    if results is None:
+        return []
+    if "error" in results:
+        error = results["error"]
+        said = f"The results were not written as tables: {error['message']} {error['next_step']}"
+        return [safe_text(said)]
+    paths = [".".join(found["path"]) for found in results["tables"].values()]
+    return [f"The results were written into the tables {safe_text(', '.join(paths))}."]
 
 
 def _sampled(report: Mapping[str, Any]) -> list[str]:

@@ -20,7 +20,9 @@ class DiffRequest:
     """A diff of two stored connections. Everything that has two sides is a pair (left, right).
 
     `tolerances` are (column, value, mode) with mode absolute or relative; `sampling` is
-    (tolerance, confidence, threshold): percent, percent, rows.
+    (tolerance, confidence, threshold): percent, percent, rows. `destination` is the connection
+    that results are written into, of every row if `whole_results`; `copies` tells which sides are
+    copied first if they are views.
     """
 
     data_sources: tuple[int, int]
@@ -34,7 +36,29 @@ class DiffRequest:
     tolerances: tuple[tuple[str, float, str], ...] = ()
     time_column: str | None = None
     time_interval: tuple[str | None, str | None] = (None, None)
+    time_aggregate: str | None = None
     sampling: tuple[float | None, float | None, int | None] = (None, None, None)
+    destination: int | None = None
+    whole_results: bool = False
+    copies: tuple[bool, bool] = (False, False)
+
+    def copied(self) -> tuple[bool, bool]:
+        """Tell which sides are copied if they are views: a query never is."""
+        left, right = (
+            copy and bool(table) for copy, table in zip(self.copies, self.tables, strict=True)
+        )
+        return left, right
+
+    def written_into(self) -> list[tuple[str, int]]:
+        """List the connections that tables are written into, with the field that asks for it."""
+        wanted = [
+            (f"materialize_dataset{side}", number)
+            for side, number, copy in zip((1, 2), self.data_sources, self.copied(), strict=True)
+            if copy
+        ]
+        if self.destination is not None:
+            wanted.append(("materialization_destination_id", self.destination))
+        return wanted
 
     def as_dict(self) -> dict[str, Any]:
         """Give plain containers, for the database."""
@@ -75,6 +99,11 @@ def check(request: DiffRequest) -> None:
 
 
 def _check_window(request: DiffRequest) -> None:
+    if request.time_aggregate is not None and request.time_column is None:
+        raise BadArgument(
+            "time_aggregate needs a time_column.",
+            next_step="Name the column by whose moments rows are counted, or leave it out.",
+        )
     if not any(request.time_interval):
         return
     if request.time_column is None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import structlog
 
-from weighbridge.catalog.data_sources import open_side
 from weighbridge.compare.request import Progress, Stop
 from weighbridge.connectors.registry import open_source
-from weighbridge.connectors.sides import SideSpec
 from weighbridge.datadiffs import sampling, store
-from weighbridge.datadiffs.request import options_of, windowed
+from weighbridge.datadiffs.ground import Ground, Sides, clear, open_ground, ready
+from weighbridge.datadiffs.materialise import write_results
+from weighbridge.datadiffs.request import options_of
 from weighbridge.errors import (
     Cancelled,
     ConnectionFailed,
+    NoSuchConnection,
     RunFailed,
     StoreFailed,
     WeighbridgeError,
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
 
     from weighbridge.store.sealed import KeyRing
 
-Sides = tuple[SideSpec, SideSpec]
 # How often the worker says where it is and asks whether to go on.
 TELL_SECONDS = 1.0
 # How long a finished comparison waits for our own database before it is thrown away.
@@ -64,35 +65,50 @@ def run(
     except StoreFailed as error:
         raise Again(error.message, after=AGAIN_SECONDS) from error
     if diff is None:
+        _tidy_ended(database, ring, datadiff_id, policy)
         return
     point("diff.claimed")
-    if diff.cancel_wished_at is not None:
-        _end(database, diff, Cancelled("The diff was cancelled.", next_step="Ask for it again."))
-        return
-    if diff.tries > ATTEMPTS:
-        _end(database, diff, _given_up(diff))
-        return
     stop = Stop()
     with _Watch(database, diff, stop, leaving or threading.Event()) as watch:
+        ground: Ground | None = None
         try:
             with seen_by(database, diff.environment) as connection:
-                sides = _sides(connection, ring, diff)
+                ground = open_ground(connection, ring, diff, policy)
             point("diff.sides_read")
-            with _compared(sides, diff, stop=stop, watch=watch, policy=policy) as found:
+            _check_worth(diff)
+            with (
+                ready(ground, diff, stop) as sides,
+                _compared(sides, diff, stop=stop, watch=watch, policy=policy) as found,
+            ):
                 point("diff.compared")
-                _write(database, diff, found)
+                watch.phase("writing the results")
+                additions = _additions(sides, diff, found, ground, stop=stop, policy=policy)
+                _write(database, diff, found, additions)
         except WeighbridgeError as error:
-            _ended_early(database, diff, watch, error)
+            _ended_early(database, diff, watch, error, ground=ground)
         except Exception as error:
             log.exception("unhandled", diff=diff.id, attempt=diff.attempt)
             if diff.tries >= ATTEMPTS:
-                _end(database, diff, _given_up(diff))
+                _end(database, diff, _given_up(diff), ground)
                 return
             raise Again("a fault of ours", after=_pause(diff)) from error
 
 
+def _check_worth(diff: store.Diff) -> None:
+    """Refuse to begin what was cancelled meanwhile, or was begun too often."""
+    if diff.cancel_wished_at is not None:
+        raise Cancelled("The diff was cancelled.", next_step="Ask for it again.")
+    if diff.tries > ATTEMPTS:
+        raise _given_up(diff)
+
+
 def _ended_early(
-    database: Database, diff: store.Diff, watch: _Watch, error: WeighbridgeError
+    database: Database,
+    diff: store.Diff,
+    watch: _Watch,
+    error: WeighbridgeError,
+    *,
+    ground: Ground | None,
 ) -> None:
     """Hand the diff back, or let it be tried again, or write down how it ended."""
     if watch.lost:
@@ -112,11 +128,24 @@ def _ended_early(
         ):
             point("diff.to_be_tried_again")
             raise Again("a side could not be reached", after=_pause(diff)) from None
-    _end(database, diff, error)
+    _end(database, diff, error, ground)
 
 
 def _pause(diff: store.Diff) -> float:
     return AGAIN_SECONDS * 2 ** (diff.tries - 1)
+
+
+def _tidy_ended(database: Database, ring: KeyRing, number: int, policy: HostPolicy) -> None:
+    """Drop the copies of a diff whose worker died between its end and that."""
+    with seen_by(database, EVERYTHING) as connection:
+        diff = store.get(connection, number)
+    if not diff.attempt or not any(diff.request.copied()):
+        return
+    # A connection that was deleted since has nothing that could be reached.
+    with suppress(NoSuchConnection):
+        with seen_by(database, diff.environment) as connection:
+            ground = open_ground(connection, ring, diff, policy)
+        clear(ground, diff, before=diff.attempt + 1, copies_only=True)
 
 
 def _given_up(diff: store.Diff) -> RunFailed:
@@ -124,17 +153,6 @@ def _given_up(diff: store.Diff) -> RunFailed:
         f"The diff was begun {diff.attempt} times and never came to an end.",
         next_step="The worker's log says why; this is a fault of weighbridge.",
     )
-
-
-def _sides(connection: Any, ring: KeyRing, diff: store.Diff) -> Sides:
-    asked = diff.request
-    left, right = (
-        open_side(connection, ring, number, table=table, query=query, where=where)
-        for number, table, query, where in zip(
-            asked.data_sources, asked.tables, asked.queries, asked.filters, strict=True
-        )
-    )
-    return windowed(asked, (left, right))
 
 
 def _compared(
@@ -161,6 +179,39 @@ def _compared(
     return found
 
 
+def _additions(
+    sides: Sides,
+    diff: store.Diff,
+    found: Comparison,
+    ground: Ground,
+    *,
+    stop: Stop,
+    policy: HostPolicy,
+) -> dict[str, Any]:
+    """Make what was asked for beside the report: counts by time, tables in the destination."""
+    asked, made = diff.request, dict[str, Any]()
+    if asked.time_column is not None and asked.time_aggregate is not None:
+        buckets = found.timeline(asked.time_column, asked.time_aggregate)
+        if isinstance(buckets, str):
+            found.report = replace(found.report, warnings=(*found.report.warnings, buckets))
+        else:
+            made["time_aggregates"] = [
+                {"bucket_start": b.start, "rows": b.rows, "changed": b.changed, "only": b.only}
+                for b in buckets
+            ]
+    if ground.destination is None:
+        return made
+    if asked.whole_results and found.report.sampling is not None:
+        options = options_of(asked, sampled=False)
+        with compare_sides(
+            sides, options, progress=lambda _: None, stop=stop, policy=policy
+        ) as whole:
+            made["materialized"] = write_results(whole, diff, ground.destination, stop)
+    else:
+        made["materialized"] = write_results(found, diff, ground.destination, stop)
+    return made
+
+
 def _larger(sides: Sides, policy: HostPolicy) -> int | None:
     """Ask the catalogs for the rows of the larger side; None if one does not know."""
     rows: list[int | None] = []
@@ -174,12 +225,14 @@ def _larger(sides: Sides, policy: HostPolicy) -> int | None:
     return max(known) if len(known) == len(rows) else None
 
 
-def _write(database: Database, diff: store.Diff, found: Comparison) -> None:
+def _write(
+    database: Database, diff: store.Diff, found: Comparison, additions: dict[str, Any]
+) -> None:
     """Write rows and report, fenced: whole or not at all. Waits for a database that is away."""
     report, end = report_dict(found.report), time.monotonic() + WRITE_SECONDS
     while True:
         try:
-            _write_once(database, diff, found, report)
+            _write_once(database, diff, found, (report, additions))
         except StoreFailed:
             if time.monotonic() > end:
                 raise
@@ -189,7 +242,10 @@ def _write(database: Database, diff: store.Diff, found: Comparison) -> None:
 
 
 def _write_once(
-    database: Database, diff: store.Diff, found: Comparison, report: dict[str, Any]
+    database: Database,
+    diff: store.Diff,
+    found: Comparison,
+    outcome: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:
     with seen_by(database, diff.environment) as connection:
         now = store.get(connection, diff.id)
@@ -198,7 +254,7 @@ def _write_once(
             log.warning("overtaken", diff=diff.id, attempt=diff.attempt, now=now.attempt)
             return
         store.write_rows(connection, diff, _rows(found))
-        if not store.finish(connection, diff, report):
+        if not store.finish(connection, diff, *outcome):
             log.warning("overtaken", diff=diff.id, attempt=diff.attempt)
             connection.rollback()
         point("diff.finishing")
@@ -210,12 +266,19 @@ def _rows(found: Comparison) -> Iterator[dict[str, Any]]:
         yield row_dict(row)
 
 
-def _end(database: Database, diff: store.Diff, error: WeighbridgeError) -> None:
+def _end(
+    database: Database, diff: store.Diff, error: WeighbridgeError, ground: Ground | None
+) -> None:
     """Write down that a diff ended without an outcome: failed or cancelled."""
     status = "cancelled" if isinstance(error, Cancelled) else "failed"
     point("diff.failing")
-    _told(database, diff, lambda c, d: store.fail(c, d, plain(error.as_dict()), status=status))
+    ended = _told(
+        database, diff, lambda c, d: store.fail(c, d, plain(error.as_dict()), status=status)
+    )
     point("diff.failed")
+    if ended and ground is not None:
+        # What has no outcome has no tables either.
+        clear(ground, diff, before=diff.attempt + 1)
 
 
 def _told(
@@ -241,6 +304,10 @@ class _Watch:
         self._last: dict[str, Any] = {"phase": "starting", "rows": 0, "total": None}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._tell, name="watch", daemon=True)
+
+    def phase(self, name: str) -> None:
+        """Say what is done after the engine has ended."""
+        self._last = {**self._last, "phase": name}
 
     def note(self, seen: Progress) -> None:
         """Take what the engine says; it is written down by and by."""

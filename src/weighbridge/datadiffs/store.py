@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, text, update
 
-from weighbridge.catalog.data_sources import get_data_source
+from weighbridge.catalog.data_sources import get_data_source, temp_schema
 from weighbridge.datadiffs.filters import check_sql
 from weighbridge.datadiffs.request import DiffRequest, check, from_dict
 from weighbridge.errors import BadArgument, NoSuchDiff, NotNow
@@ -28,7 +28,11 @@ ENDED = ("done", "failed", "cancelled")
 
 @dataclass(frozen=True)
 class Diff:
-    """A stored diff. `report` is the verdict's JSON once it is done, `error` once it failed."""
+    """A stored diff. `report` is the verdict's JSON once it is done, `error` once it failed.
+
+    `additions` may hold `materialized` ({"tables": {name: path}} or {"error": {…}}) and
+    `time_aggregates` (a list of buckets).
+    """
 
     id: int
     environment: str
@@ -38,6 +42,7 @@ class Diff:
     attempt: int
     handed_back: int
     report: Mapping[str, Any] | None
+    additions: Mapping[str, Any] | None
     error: Mapping[str, Any] | None
     progress: Mapping[str, Any] | None
     archived: bool
@@ -71,6 +76,8 @@ def request(
     check(wanted)
     left, right = (get_data_source(connection, number) for number in wanted.data_sources)
     check_sql((left.vendor, right.vendor), wanted)
+    for field, number in wanted.written_into():
+        temp_schema(get_data_source(connection, number), field)
     row = connection.execute(
         datadiffs.insert()
         .values(
@@ -235,9 +242,17 @@ def write_rows(connection: Connection, diff: Diff, rows: Iterator[Mapping[str, A
     return count
 
 
-def finish(connection: Connection, diff: Diff, report: Mapping[str, Any]) -> bool:
+def finish(
+    connection: Connection,
+    diff: Diff,
+    report: Mapping[str, Any],
+    additions: Mapping[str, Any] | None = None,
+) -> bool:
     """Make the outcome visible; False if someone else holds the diff by now."""
-    return _end(connection, diff, status="done", report=dict(report), outcome_attempt=diff.attempt)
+    return _end(
+        connection, diff, status="done", report=json.loads(_json(report) or "{}"), additions=dict(additions or {}),
+        outcome_attempt=diff.attempt,
+    )  # fmt: skip
 
 
 def fail(connection: Connection, diff: Diff, error: Mapping[str, Any], *, status: str) -> bool:

@@ -116,6 +116,8 @@ datadiffs = Table(
     # The attempt whose rows are to be read; null until the whole outcome is there.
     Column("outcome_attempt", Integer),
     Column("report", JSONB),
+    # Beside the report: tables that were written elsewhere, counts by time.
+    Column("additions", JSONB),
     Column("error", JSONB),
     Column("progress", JSONB),
     Column("archived", Boolean, nullable=False, server_default="false"),

@@ -193,6 +193,39 @@ class Unfinished(BaseModel):
     status: Literal["waiting", "running"]
 
 
+class Fault(BaseModel):
+    """Why something failed."""
+
+    error_type: str
+    error_value: str
+
+
+class WrittenTable(BaseModel):
+    """Where a table lies: schema and table, or database and table."""
+
+    data_source_id: int
+    path: list[str] = Field(examples=[["scratch", "weighbridge_datadiff_17_diff"]])
+    is_sampled: bool = Field(description="Its rows are those of a sample.")
+
+
+class MaterializedResults(BaseModel):
+    """The tables of differing, duplicated and one-sided rows."""
+
+    diff: list[WrittenTable]
+    duplicates1: list[WrittenTable]
+    duplicates2: list[WrittenTable]
+    exclusives: list[WrittenTable]
+
+
+class TimeBucket(BaseModel):
+    """The rows of one span of time, and what differs among them."""
+
+    bucket_start: Moment | None = Field(description="UTC; null: rows without a moment.")
+    rows: Pair
+    changed: int = Field(description="Pairs that differ, by their left row.")
+    only: Pair
+
+
 class Success(BaseModel):
     """The figures of a finished diff."""
 
@@ -203,7 +236,14 @@ class Success(BaseModel):
     values: ValueFigures
     dependencies: dict[str, dict[str, Any]]
     schema_: SchemaFigures = Field(alias="schema")
-    materialized_results: None
+    materialized_results: MaterializedResults | None = Field(
+        description="The tables that were written; null if none were asked for, or they failed."
+    )
+    materialization_error: Fault | None = Field(description="Why no tables were written.")
+    time_aggregates: list[TimeBucket] | None = Field(
+        description="By time_aggregate; null if it was not given, or could not be done (see the"
+        " diff's feedback)."
+    )
 
 
 class Dependency(BaseModel):
@@ -224,13 +264,6 @@ class LatestSuccess(Success):
 
     # Another shape of the same field.
     dependencies: list[Dependency]  # pyright: ignore[reportIncompatibleVariableOverride]
-
-
-class Fault(BaseModel):
-    """Why a diff failed."""
-
-    error_type: str
-    error_value: str
 
 
 class Failed(BaseModel):

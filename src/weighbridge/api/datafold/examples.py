@@ -83,7 +83,7 @@ SUCCESS: dict[str, Any] = {
         "columns_mismatched": [0, 0], "column_type_mismatches": 0, "column_reorders": 0,
         "column_counts": [3, 3], "column_type_differs": [], "exclusive_columns": [[], []],
     },
-    "materialized_results": None,
+    "materialized_results": None, "materialization_error": None, "time_aggregates": None,
 }  # fmt: skip
 FAILED: dict[str, Any] = {
     "status": "failed",

@@ -16,16 +16,14 @@ from weighbridge.errors import BadArgument
 
 _STATUS = {"waiting": "waiting", "processing": "running", "done": "success"}
 
-# What a request may name and nothing here can do yet: said at once, not left out in silence.
+# What a request may name and nothing here can do: said at once, not left out in silence.
 _NOT_YET = {
     "time_travel_point1": "these engines keep no earlier states of a table",
     "time_travel_point2": "these engines keep no earlier states of a table",
-    "time_aggregate": "rows are not counted by interval yet",
-    "materialize_dataset1": "a side is read as it stands, in one snapshot; it is not copied yet",
-    "materialize_dataset2": "a side is read as it stands, in one snapshot; it is not copied yet",
-    "materialization_destination_id": "differing rows are not written to a data source yet;"
-    " GET /datadiffs/{id}/results gives them",
 }
+
+
+_COPY = "Copy a view into its data source's temp_schema once, and compare the copy."
 
 
 class ColumnTolerance(BaseModel):
@@ -59,15 +57,22 @@ class NewDatadiff(BaseModel):
     time_column: str | None = Field(
         None, description="Rows with time_interval_start <= it < time_interval_end are compared."
     )
-    time_aggregate: Literal["minute", "hour", "day", "week", "month", "year"] | None = None
+    time_aggregate: Literal["minute", "hour", "day", "week", "month", "year"] | None = Field(
+        None, description="Rows are counted by this span of time_column too, in UTC."
+    )
     time_interval_start: str | None = None
     time_interval_end: str | None = None
     time_travel_point1: int | str | None = None
     time_travel_point2: int | str | None = None
-    materialize_dataset1: bool | None = Field(False, description="Not yet: true is refused.")
-    materialize_dataset2: bool | None = Field(False, description="Not yet: true is refused.")
-    materialization_destination_id: int | None = Field(None, description="Not yet: refused.")
-    materialize_without_sampling: bool | None = Field(False, description="Echoed.")
+    materialize_dataset1: bool | None = Field(False, description=_COPY)
+    materialize_dataset2: bool | None = Field(False, description=_COPY)
+    materialization_destination_id: int | None = Field(
+        None, ge=1, lt=2**63,
+        description="Write what is found as tables into the temp_schema of this data source.",
+    )  # fmt: skip
+    materialize_without_sampling: bool | None = Field(
+        False, description="The tables are of every row, also where the figures are of a sample."
+    )
     sampling_tolerance: float | None = Field(
         None, ge=0, le=100, description="Percent of key errors up to which a sample is enough."
     )
@@ -102,7 +107,11 @@ class NewDatadiff(BaseModel):
             ),
             time_column=self.time_column,
             time_interval=(self.time_interval_start, self.time_interval_end),
+            time_aggregate=self.time_aggregate,
             sampling=(self.sampling_tolerance, self.sampling_confidence, self.sampling_threshold),
+            destination=self.materialization_destination_id,
+            whole_results=bool(self.materialize_without_sampling),
+            copies=(bool(self.materialize_dataset1), bool(self.materialize_dataset2)),
         )
 
     def echo(self) -> dict[str, Any]:
@@ -165,7 +174,7 @@ def summary_results(diff: Diff, *, dependencies: Any) -> dict[str, Any]:
             "values": figures["values"],
             "dependencies": dependencies,
             "schema": figures["schema"],
-            "materialized_results": None,
+            **_additions(diff),
         }
     if diff.status in _STATUS:
         return {"status": _STATUS[diff.status]}
@@ -175,6 +184,22 @@ def summary_results(diff: Diff, *, dependencies: Any) -> dict[str, Any]:
             "error_type": (diff.error or {}).get("code", diff.status),
             "error_value": _error(diff) or "It was cancelled.",
         },
+    }
+
+
+def _additions(diff: Diff) -> dict[str, Any]:
+    """Write what came of it beside the figures; the last two are ours, clients ignore them."""
+    said = diff.additions or {}
+    results = said.get("materialized") or {}
+    tables, error = results.get("tables"), results.get("error")
+    return {
+        "materialized_results": tables and {name: [path] for name, path in tables.items()},
+        "materialization_error": error
+        and {
+            "error_type": error["code"],
+            "error_value": f"{error['message']} {error['next_step']}",
+        },
+        "time_aggregates": said.get("time_aggregates"),
     }
 
 

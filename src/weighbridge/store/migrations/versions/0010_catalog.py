@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0010"
-down_revision = "0003"
+down_revision = "0004"
 
 _CATALOG = ("sources", "models", "products", "recipients", "destinations")
 _SEEN = (*_CATALOG, "scoped_tokens")
