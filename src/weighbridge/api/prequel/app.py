@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, FastAPI, Header, HTTPException, Response
 
 from weighbridge.api.auth import check_declared
-from weighbridge.api.limits import keepable
 from weighbridge.api.prequel import actions, destinations, models, recipients, sources
 from weighbridge.api.prequel.body import AlwaysJson
 from weighbridge.api.prequel.faults import add_faults
@@ -29,7 +28,7 @@ def make_facade(house: House) -> FastAPI:
         openapi_url="/openapi.json",
         docs_url=None,
         redoc_url=None,
-        dependencies=[Depends(_version), Depends(keepable)],
+        dependencies=[Depends(_version)],
     )
     for room in (destinations, models, sources, recipients):
         facade.include_router(room.router)
