@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, cast, get_args, get_type_hints
+from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import weighbridge.errors as tree
 from weighbridge.cli import reference
@@ -23,6 +24,10 @@ from weighbridge.compare.pairings import Pairing, find_pairing
 from weighbridge.compare.result import Report
 from weighbridge.compare.rules import PAIRINGS, RULES, find_rule
 from weighbridge.connectors.base import Traits
+from weighbridge.connectors.destinations import shapes
+from weighbridge.connectors.destinations.options import Options
+from weighbridge.connectors.destinations.registry import VENDORS as DESTINATIONS
+from weighbridge.connectors.destinations.registry import Vendor
 from weighbridge.connectors.registry import VENDORS
 from weighbridge.types.columns import ColumnType, Family
 
@@ -186,6 +191,7 @@ NEXT = {
     "no_such_column": "Take one of the near names, or pair the columns with `--map left=right`.",
     "no_such_connection": "Ask the API for the list of data sources that the key may use.",
     "no_such_diff": "Ask the API for the list of diffs that the key may see.",
+    "no_such_object": "Ask the API for the list of what the key or token may see.",
     "no_such_errand": "Ask for the test or the columns again; answers are kept for seven days.",
     "not_now": "Wait for the state that the message names, or end what stands in the way.",
     "no_key": "Give `--key`.",
@@ -310,6 +316,52 @@ def vendors() -> str:
     head = ("scheme", "extra", "tried on", "reached by", "SQL of filters and queries",
             "hashes its rows", "read in key order", "known limits")  # fmt: skip
     return table(head, rows)
+
+
+def destination_vendors() -> str:
+    def support(vendor: Vendor) -> tuple[str, str]:
+        later = "not yet: transfers are not built"
+        if vendor.side is None:
+            return f"not yet: {vendor.not_yet}", f"not yet: {vendor.not_yet}"
+        return f"yes; {vendor.limits} yet", "yes" if vendor.delivers else later
+
+    return table(
+        ("vendor", "what it is", "checked and stored", "connection test", "transfers", "source"),
+        (
+            (f"`{v.key}`", v.display, "yes", *support(v), "yes" if v.source else "no")
+            for v in sorted(DESTINATIONS.values(), key=lambda v: v.key)
+        ),
+    )
+
+
+def _listed(kind: type[Options], at: str) -> Iterator[tuple[str, str, str, str]]:
+    for name, field in shapes.fields(kind):
+        asked = shapes.inner(field)
+        within = shapes.nested(asked)
+        needed = "needed" if field.is_required() else ""
+        if within is not None:
+            yield from _listed(within, f"{at}{name}.")
+            continue
+        words = (
+            " or ".join(f"`{v}`" for v in get_args(asked)) if get_origin(asked) is Literal else ""
+        )
+        kinds = {bool: "true or false", int: "whole number", str: "text"}
+        said = "secret" if shapes.is_secret(asked) else words or kinds[asked]
+        default = (
+            ""
+            if field.default in {None, ""} or field.is_required()
+            else f"`{json.dumps(field.default)}`"
+        )
+        yield f"`{at}{name}`", said, needed or default, field.description or ""
+
+
+def destination_options() -> str:
+    parts: list[str] = []
+    for vendor in sorted(DESTINATIONS.values(), key=lambda v: v.key):
+        parts.append(f"### `{vendor.key}`\n\n{(vendor.options.__doc__ or '').strip()}\n")
+        head = ("field", "takes", "without it", "")
+        parts.append(table(head, _listed(vendor.options, "")))
+    return "\n".join(parts)
 
 
 # Explanations ----------------------------------------------------------------------------
@@ -487,6 +539,8 @@ MAKERS: dict[str, Callable[[], str]] = {
     "errors": error_table,
     "error_tree": error_tree,
     "vendors": vendors,
+    "destination_vendors": destination_vendors,
+    "destination_options": destination_options,
     "transforms": transforms,
     "slices": slices,
     "verdict_fields": verdict_fields,

@@ -8,6 +8,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   ├── NoSuchConnection    no stored connection of that number
 │   ├── NoSuchDiff          no stored diff of that number
 │   ├── NoSuchErrand        no test or other short job of that number
+│   ├── NoSuchObject        no stored source, model, recipient, product or destination of that id
 │   ├── NotNow              what is asked for does not fit the present state
 │   ├── NoKey               no key was given and none could be found
 │   ├── NotComparable       the sides have nothing that could be compared
@@ -50,6 +51,7 @@ __all__ = [
     "NoSuchDatabase",
     "NoSuchDiff",
     "NoSuchErrand",
+    "NoSuchObject",
     "NoSuchTable",
     "NotComparable",
     "NotNow",
@@ -138,6 +140,12 @@ class NoSuchErrand(RequestError):
     """No test or other short job of that number, or none that may be seen."""
 
     code = "no_such_errand"
+
+
+class NoSuchObject(RequestError):
+    """No stored source, model, recipient, product or destination of that id that may be seen."""
+
+    code = "no_such_object"
 
 
 class NotNow(RequestError):

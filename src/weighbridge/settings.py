@@ -248,6 +248,11 @@ SERVER = (
         "the keys that seal secrets; default `keys.json` in the data folder",
     ),
     (
+        "WEIGHBRIDGE_PUBLIC_URL",
+        "URL",
+        "where clients reach the server, for addresses in answers; none: paths without a host",
+    ),
+    (
         "WEIGHBRIDGE_GRACE",
         "time",
         "how long a worker that is to end may finish its diffs before it hands them back; default 20s",

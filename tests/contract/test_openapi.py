@@ -23,12 +23,12 @@ Said = dict[str, Any]
 
 
 def facades() -> dict[str, Said]:
-    """Give the description of each facade, by its path. Nothing is connected to."""
+    """Give the description of each of Datafold's facades, by its path. Nothing is connected to."""
     app = make_app(Database("postgresql://nobody@127.0.0.1:1/none"), KeyRing({1: b"k" * 32}))
     return {
         route.path: route.app.openapi()  # type: ignore[attr-defined]
         for route in app.routes
-        if isinstance(route, Mount) and hasattr(route.app, "openapi")
+        if isinstance(route, Mount) and route.path.startswith("/datafold")
     }
 
 

@@ -20,6 +20,7 @@ from weighbridge.api.datafold.shapes import SHAPES, Shape
 from weighbridge.api.faults import add_faults
 from weighbridge.api.limits import BodyLimit, keepable
 from weighbridge.api.openapi import describe, operation_id
+from weighbridge.api.prequel import app as prequel
 from weighbridge.api.try_it import add_page, pages_of
 from weighbridge.errors import StoreFailed
 from weighbridge.store.database import EVERYTHING, seen_by
@@ -33,9 +34,9 @@ THREADS = 8
 _PUBLIC = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
-def make_app(database: Database, ring: KeyRing) -> FastAPI:
+def make_app(database: Database, ring: KeyRing, *, public_url: str = "") -> FastAPI:
     """Put the application together. Raises RuntimeError for a route without a scope."""
-    house = House(database, ring)
+    house = House(database, ring, public_url.rstrip("/"))
     app = FastAPI(title="weighbridge", openapi_url=None, lifespan=_lifespan)
     _add_signs_of_life(app, house)
     for shape in SHAPES:
@@ -49,6 +50,7 @@ def make_app(database: Database, ring: KeyRing) -> FastAPI:
     for path, facade in facades.items():
         add_not_served(facade)
         app.mount(path, facade)
+    app.mount("/prequel", prequel.make_facade(house))
     app.add_middleware(BodyLimit)
     app.add_middleware(telemetry.Telemetry)
     return app

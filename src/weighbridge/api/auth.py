@@ -37,6 +37,8 @@ class House:
 
     database: Database
     ring: KeyRing
+    # Where clients reach us, for the addresses that answers hold; never what a client's Host says.
+    public_url: str = ""
     known: KnownKeys = field(default_factory=KnownKeys)
 
     @cached_property
@@ -53,6 +55,11 @@ class Caller:
     house: House
     wish: Wish | None = None
 
+    @property
+    def actor(self) -> str:
+        """Say who it is, for the audit."""
+        return f"key {self.key.public_id}"
+
     @contextmanager
     def sees(self) -> Generator[Connection]:
         """Look at what this key may see; for reading."""
@@ -68,7 +75,7 @@ class Caller:
                 note(
                     connection,
                     environment=self.key.environment,
-                    actor=f"key {self.key.public_id}",
+                    actor=self.actor,
                     action=action,
                     subject=written.subject,
                     before=written.before,
@@ -126,7 +133,10 @@ class Needs:
     ) -> Caller:
         """Check the key of a request."""
         house: House = request.app.state.house
-        token = self.token(request)
+        return Caller(await self.key_of(house, self.token(request)), house, wish)
+
+    async def key_of(self, house: House, token: str) -> ApiKey:
+        """Give the key that a token opens with, if it has the scope. Raises 401 and 403."""
         key = house.known.get(token)
         if key is None:
             key = await run_in_threadpool(_look_up, house, token)
@@ -134,7 +144,7 @@ class Needs:
             raise HTTPException(401, "Give a valid API key.", headers=self.challenge)
         if self.scope not in key.scopes:
             raise HTTPException(403, f"This key has not the scope {self.scope}.")
-        return Caller(key, house, wish)
+        return key
 
     def token(self, request: Request) -> str:
         """Take the token out of `Key …`, `Bearer …`, or the header alone."""

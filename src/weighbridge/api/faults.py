@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PROBLEM = "application/problem+json"
 _STATUS = {
     "no_such_connection": 404, "no_such_diff": 404, "no_such_errand": 404,
-    "not_now": 409, "store_failed": 503,
+    "no_such_object": 404, "not_now": 409, "store_failed": 503,
 }  # fmt: skip
 _BY_BLAME = {"caller": 422, "connection": 422, "data": 422, "us": 500}
 TITLES = {
@@ -56,12 +56,17 @@ def problem(
     return JSONResponse(body, status, media_type=PROBLEM, headers=headers)
 
 
+def status_of(error: WeighbridgeError) -> int:
+    """Give the status that stands for an error of ours."""
+    return _STATUS.get(error.code) or _BY_BLAME[error.blame]
+
+
 def add_faults(app: FastAPI) -> None:
     """Teach an application to answer every error as a problem."""
 
     @app.exception_handler(WeighbridgeError)
     def _ours(_: Request, error: WeighbridgeError) -> JSONResponse:
-        status = _STATUS.get(error.code) or _BY_BLAME[error.blame]
+        status = status_of(error)
         headers = {"Retry-After": "2"} if isinstance(error, StoreFailed) else None
         return problem(status, str(error), code=error.code, headers=headers)
 

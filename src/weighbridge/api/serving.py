@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,4 +23,6 @@ def application() -> ASGIApp:
     begin("api")
     url = needed("DATABASE_URL")
     ring = open_ring(Path(needed("WEIGHBRIDGE_KEY_RING")))
-    return make_app(Database(url, size=POOL), ring)
+    return make_app(
+        Database(url, size=POOL), ring, public_url=os.environ.get("WEIGHBRIDGE_PUBLIC_URL", "")
+    )

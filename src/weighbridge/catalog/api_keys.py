@@ -31,12 +31,22 @@ SCOPES = {
     "diffs:write": "ask for, cancel and archive diffs",
     "connections:read": "list connections, without secrets",
     "connections:write": "add, change and test connections",
+    "models:read": "read sources, models and products, without secrets",
+    "models:write": "add, change and delete sources, models and products",
+    "destinations:read": "read recipients and destinations, without secrets",
+    "destinations:write": "add, change, test and delete recipients and destinations",
+    "tokens": "make and revoke tokens with which one recipient's browser changes its destinations",
     "run_sql": "run queries of one's own on a connection, read-only",
     "keys": "make and revoke keys",
 }
-_TOKEN = re.compile(r"wbk_([a-z]+)_([a-z2-7]{12})_([A-Za-z0-9-]{43})_([0-9a-f]{8})")
+PREFIX = "wbk"
+_SECRET = re.compile(r"([a-z]{3})_([a-z]+)_([a-z2-7]{12})_([A-Za-z0-9-]{43})_([0-9a-f]{8})")
 # A key that is used all the time need not be written down each time.
 _USED_EVERY = "interval '1 minute'"
+_IN_USE = (
+    api_keys.c.revoked_at.is_(None),
+    func.coalesce(api_keys.c.expires_at > func.clock_timestamp(), True),
+)
 
 
 @dataclass(frozen=True)
@@ -83,9 +93,7 @@ def make_key(
         raise BadArgument(
             f"{environment!r} is no environment.", next_step=f"Use {' or '.join(ENVIRONMENTS)}."
         )
-    public = base64.b32encode(entropy(8))[:12].decode().lower()
-    secret = base64.urlsafe_b64encode(entropy(32)).rstrip(b"=").decode().replace("_", "-")
-    body = f"wbk_{environment}_{public}_{secret}"
+    token, public, secret_hash = new_secret(PREFIX, environment, entropy)
     row = connection.execute(
         api_keys.insert()
         .values(
@@ -93,32 +101,66 @@ def make_key(
             name=name,
             environment=environment,
             scopes=wanted,
-            secret_hash=_hash(secret),
+            secret_hash=secret_hash,
             expires_at=expires_at,
         )
         .returning(api_keys)
     ).one()
-    return NewKey(_key(row), f"{body}_{_checksum(body)}")
+    return NewKey(_key(row), token)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a text claims to open; only the database knows whether it does."""
+
+    environment: str
+    public_id: str
+    secret_hash: bytes = field(repr=False)
+
+
+def new_secret(
+    prefix: str, environment: str, entropy: Callable[[int], bytes]
+) -> tuple[str, str, bytes]:
+    """Make what opens a door: (the text that is shown once, its public id, its secret's hash)."""
+    public = base64.b32encode(entropy(8))[:12].decode().lower()
+    secret = base64.urlsafe_b64encode(entropy(32)).rstrip(b"=").decode().replace("_", "-")
+    body = f"{prefix}_{environment}_{public}_{secret}"
+    return f"{body}_{_checksum(body)}", public, _hash(secret)
+
+
+def read_secret(prefix: str, text: str) -> Said | None:
+    """Take such a text apart; None for what was never made here."""
+    found = _SECRET.fullmatch(text)
+    if found is None or found[1] != prefix or _checksum(text.rpartition("_")[0]) != found[5]:
+        return None
+    return Said(found[2], found[3], _hash(found[4]))
 
 
 def check_key(connection: Connection, token: str) -> ApiKey | None:
     """Give the key that a token opens with; None for anything else, whatever it is."""
-    found = _TOKEN.fullmatch(token)
-    if found is None or _checksum(token.rpartition("_")[0]) != found[4]:
+    said = read_secret(PREFIX, token)
+    if said is None:
         return None
     row = connection.execute(
         select(api_keys).where(
-            api_keys.c.public_id == found[2],
-            api_keys.c.environment == found[1],
-            api_keys.c.revoked_at.is_(None),
-            func.coalesce(api_keys.c.expires_at > func.clock_timestamp(), True),
+            api_keys.c.public_id == said.public_id,
+            api_keys.c.environment == said.environment,
+            *_IN_USE,
         )
     ).one_or_none()
     # The same work is done whether the key is there or not.
     stored = row.secret_hash if row is not None else b""
-    if not hmac.compare_digest(_hash(found[3]), bytes(stored)) or row is None:
+    if not hmac.compare_digest(said.secret_hash, bytes(stored)) or row is None:
         return None
     return _key(row)
+
+
+def find_key(connection: Connection, number: int) -> ApiKey | None:
+    """Give a key that is in use, by its number."""
+    row = connection.execute(
+        select(api_keys).where(api_keys.c.id == number, *_IN_USE)
+    ).one_or_none()
+    return None if row is None else _key(row)
 
 
 def note_use(connection: Connection, key: ApiKey) -> None:

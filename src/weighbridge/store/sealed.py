@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from weighbridge.errors import StoreFailed
 
@@ -58,6 +60,19 @@ class KeyRing:
                 f"A secret of {place} does not open: it was changed, moved, or sealed elsewhere.",
                 next_step="Give the secret again.",
             ) from None
+
+    def derive(self, number: int, place: str, salt: bytes) -> bytes:
+        """Make 32 secret bytes that need not be stored: the same words give the same bytes.
+
+        Raises StoreFailed for a key that the ring does not have.
+        """
+        key = self.keys.get(number)
+        if key is None:
+            raise StoreFailed(
+                f"The key ring does not have the key {number}.",
+                next_step="Put the key ring that was used back in its place.",
+            )
+        return HKDF(SHA256(), _KEY_BYTES, salt, place.encode()).derive(key)
 
     def sealed_with_old_key(self, sealed: bytes) -> bool:
         """Tell whether a newer key should seal this value again."""

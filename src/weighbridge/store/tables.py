@@ -6,14 +6,18 @@ Every table that a key can see has `environment`: a key of `staging` sees nothin
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
+    Constraint,
     DateTime,
     FetchedValue,
     ForeignKey,
+    ForeignKeyConstraint,
     Identity,
     Index,
     Integer,
@@ -22,6 +26,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -30,6 +35,8 @@ SCHEMA = "weighbridge"
 ENVIRONMENTS = ("production", "staging")
 # How a diff goes: waiting → processing → done | failed | cancelled.
 STATES = ("waiting", "processing", "done", "failed", "cancelled")
+# Minutes between two transfers; 0 is the installation's default, daily.
+FREQUENCIES = (0, 15, 60, 360, 720, 1440)
 ERRAND_STATES = ("waiting", "processing", "done", "failed")
 
 metadata = MetaData(
@@ -191,3 +198,129 @@ audit = Table(
     Column("hash", LargeBinary, nullable=False, server_default=FetchedValue()),
     UniqueConstraint("hash"),
 )
+
+# What is delivered, to whom and where. A row that has history is never removed, only marked as
+# deleted; what points to another row does so with the environment, so that no mistake of ours can
+# tie the two together.
+
+
+def _named() -> tuple[Column[Any] | Constraint, ...]:
+    """Give what every table of the catalog has, with a name that is free again after deletion."""
+    return (
+        Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
+        *_environment(),
+        Column("name", Text, nullable=False),
+        Column("created_by", ForeignKey("api_keys.id"), nullable=False),
+        _moment("created_at", now=True),
+        _moment("updated_at", now=True),
+        _moment("deleted_at"),
+        UniqueConstraint("environment", "id"),
+    )
+
+
+def _within(column: str, target: str) -> ForeignKeyConstraint:
+    """Point to a row of the same environment."""
+    return ForeignKeyConstraint(["environment", column], [f"{target}.environment", f"{target}.id"])
+
+
+def _once(table: str, column: str) -> Index:
+    return Index(
+        f"uq_{table}_{column}", "environment", column, unique=True,
+        postgresql_where=text("deleted_at is null"),
+    )  # fmt: skip
+
+
+sources = Table(
+    "sources",
+    metadata,
+    *_named(),
+    Column("vendor", Text, nullable=False),
+    # What is no secret; the secrets are sealed for `sources/<id>/secret`.
+    Column("options", JSONB, nullable=False),
+    Column("secret", LargeBinary),
+    _once("sources", "name"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    *_named(),
+    Column("source_id", Uuid, nullable=False),
+    # Another one with each change: a transfer remembers which it delivered.
+    Column("revision_id", Uuid, nullable=False, server_default=text("gen_random_uuid()")),
+    Column("description", Text, nullable=False, server_default=""),
+    Column("source_table", Text, nullable=False),
+    Column("organization_column", Text, nullable=False),
+    Column("columns", JSONB, nullable=False),
+    Column("filters", JSONB, nullable=False, server_default=text("'[]'")),
+    _within("source_id", "sources"),
+    _once("models", "name"),
+)
+
+products = Table(
+    "products",
+    metadata,
+    *_named(),
+    Column("models", ARRAY(Text), nullable=False),
+    _once("products", "name"),
+)
+
+recipients = Table(
+    "recipients",
+    metadata,
+    *_named(),
+    # The value of a model's organization_column whose rows are this recipient's.
+    Column("id_in_provider_system", Text, nullable=False),
+    Column("products", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    _once("recipients", "id_in_provider_system"),
+)
+
+destinations = Table(
+    "destinations",
+    metadata,
+    *_named(),
+    Column("recipient_id", Uuid, nullable=False),
+    Column("vendor", Text, nullable=False),
+    # What is no secret; the secrets are sealed for `destinations/<id>/secret`.
+    Column("options", JSONB, nullable=False),
+    Column("secret", LargeBinary),
+    # An address that a recipient typed may not lead into our network, whoever changes the rest.
+    Column("by_recipient", Boolean, nullable=False, server_default="false"),
+    Column("enabled_models", ARRAY(Text), nullable=False),
+    Column("frequency_minutes", Integer, nullable=False, server_default="0"),
+    Column("is_enabled", Boolean, nullable=False, server_default="true"),
+    Column("max_concurrent_transfers", Integer, nullable=False, server_default="1"),
+    Column("max_concurrent_queries_per_transfer", Integer, nullable=False, server_default="1"),
+    Column("machine_type_id", Uuid),
+    _within("recipient_id", "recipients"),
+    CheckConstraint(
+        f"frequency_minutes in ({', '.join(map(str, FREQUENCIES))})", name="frequency_minutes"
+    ),
+    CheckConstraint(
+        "max_concurrent_transfers > 0 and max_concurrent_queries_per_transfer > 0",
+        name="concurrency",
+    ),
+    Index("ix_destinations_recipient_id", "recipient_id"),
+)
+
+# What a recipient's browser holds: an hour, one recipient, perhaps one destination.
+scoped_tokens = Table(
+    "scoped_tokens",
+    metadata,
+    _id(),
+    *_environment(),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("secret_hash", LargeBinary, nullable=False),
+    Column("recipient_id", Uuid, nullable=False),
+    Column("destination_id", Uuid),
+    Column("application_origin", Text, nullable=False),
+    Column("created_by", ForeignKey("api_keys.id"), nullable=False),
+    _moment("created_at", now=True),
+    Column(
+        "expires_at", DateTime(timezone=True), nullable=False,
+        server_default=text("clock_timestamp() + interval '1 hour'"),
+    ),
+    _moment("revoked_at"),
+    _within("recipient_id", "recipients"),
+    _within("destination_id", "destinations"),
+)  # fmt: skip
