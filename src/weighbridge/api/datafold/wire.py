@@ -267,7 +267,10 @@ class NewDataSource(BaseModel):
     name: str = Field(min_length=1, max_length=200)
     type: str
     options: dict[str, Any]
-    temp_schema: str | None = None
+    temp_schema: str | None = Field(
+        None, min_length=1, max_length=64, pattern=r"^[^\x00-\x1f]+$",
+        description="A schema (in MariaDB a database) that tables may be written into.",
+    )  # fmt: skip
     float_tolerance: float = Field(0.0, ge=0)
     disable_schema_indexing: bool = False
     disable_profiling: bool = False
