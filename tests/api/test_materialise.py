@@ -270,6 +270,15 @@ def test_without_a_schema_it_is_refused_at_once(client: TestClient, fresh_postgr
     assert answer.status_code == 422
 
 
+@pytest.mark.parametrize("schema", ["", "a\x00b", "\ud800", "x" * 65])
+def test_a_schema_that_no_server_can_have(
+    client: TestClient, fresh_postgres: str, schema: str
+) -> None:
+    said = json.dumps({**source_body(fresh_postgres, "shop"), "temp_schema": schema})
+    headers = {"Content-Type": "application/json"}
+    assert client.post("/data_sources", content=said, headers=headers).status_code == 422
+
+
 def test_a_destination_that_refuses_does_not_cost_the_verdict(
     client: TestClient, house: House, source: int, fresh_postgres: str
 ) -> None:

@@ -20,6 +20,7 @@ from weighbridge.cli.findings import Finding, ok, problem
 from weighbridge.cli.server_folder import folder_of
 from weighbridge.cli.surroundings import Surroundings
 from weighbridge.errors import WeighbridgeError
+from weighbridge.report.words import plural
 from weighbridge.settings import variable_text
 
 # What a shell sees where there is a problem.
@@ -65,8 +66,8 @@ def doctor(
     else:
         for line in _table(found):
             print(line, file=around.stdout)
-        words = [f"{counts[level]} {level}" for level in ("problem", "warning", "ok")]
-        around.say(f"weighbridge: {', '.join(words)}.")
+        words = [plural(counts["problem"], "problem"), plural(counts["warning"], "warning")]
+        around.say(f"weighbridge: {', '.join(words)}, {counts['ok']} ok.")
     return UNWELL if counts["problem"] else 0
 
 

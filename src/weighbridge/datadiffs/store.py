@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Row
 
 JOB = "datadiffs.run"
+# The escape of a NUL in JSON; behind an odd backslash the same letters are text.
+_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 # Nothing changes a diff that has come to one of these.
 ENDED = ("done", "failed", "cancelled")
 
@@ -237,7 +240,7 @@ def write_rows(connection: Connection, diff: Diff, rows: Iterator[Mapping[str, A
             copy.write_row(
                 (
                     diff.id, diff.attempt, count, diff.environment, row["kind"],
-                    json.dumps(row["key"]), _json(row["left"]), _json(row["right"]),
+                    _json(row["key"]), _json(row["left"]), _json(row["right"]),
                     list(row["changed"]),
                 )
             )  # fmt: skip
@@ -336,7 +339,7 @@ def _touched() -> dict[str, Any]:
 
 def _json(value: Any) -> str | None:
     # NUL is a character of JSON and none of PostgreSQL's.
-    return None if value is None else json.dumps(value).replace("\\u0000", "\\ufffd")
+    return None if value is None else _NUL.sub(r"\1\\ufffd", json.dumps(value))
 
 
 def _diff(row: Row[Any]) -> Diff:

@@ -34,7 +34,10 @@ class NewDataSource(BaseModel):
     type: str = Field(description="One of those that GET /data_sources/types lists.")
     options: dict[str, Any]
     temp_schema: str | None = Field(
-        None, description="Where its test may make a table and drop it: schema, or database.schema."
+        None,
+        min_length=1,
+        max_length=130,
+        description="Where tables may be made: for its test, for results. Schema, or database.schema.",
     )
     float_tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
     disable_schema_indexing: bool = False
