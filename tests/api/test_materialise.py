@@ -270,7 +270,7 @@ def test_without_a_schema_it_is_refused_at_once(client: TestClient, fresh_postgr
     assert answer.status_code == 422
 
 
-@pytest.mark.parametrize("schema", ["", "a\x00b", "\ud800", "x" * 65])
+@pytest.mark.parametrize("schema", ["", "a\x00b", "\ud800", "x" * 65, '"; drop table a; --', "a."])
 def test_a_schema_that_no_server_can_have(
     client: TestClient, fresh_postgres: str, schema: str
 ) -> None:
@@ -299,7 +299,7 @@ def test_a_destination_that_refuses_does_not_cost_the_verdict(
     assert found["pks"]["dupes"] == [2, 2]
     said = client.get(f"/datadiffs/{number}/summary").json()["feedback"]
     assert "not written as tables" in said
-    missing = stored(client, {**source_body(fresh_postgres, "gone"), "temp_schema": 'no"such'})
+    missing = stored(client, {**source_body(fresh_postgres, "gone"), "temp_schema": '"no""such"'})
     _, found = done(client, house, body(source, materialization_destination_id=missing))
     assert "no schema" in found["materialization_error"]["error_value"]
 

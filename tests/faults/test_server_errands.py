@@ -43,8 +43,8 @@ def test_a_killed_worker(ground: Ground) -> None:
     job = ground.client.post(f"/data_sources/{source}/test", json={}).json()["job_id"]
     first = ground.worker()
     wait_until_busy(ground.url, "CREATE TABLE")
-    first.kill()
-    first.wait()
+    first.process.kill()
+    first.process.wait()
     killed = time.monotonic()
     # An event trigger's own statements fire it too: as the session that may skip it.
     run_sql(ground.url, "set event_triggers = off", "drop event trigger slow")

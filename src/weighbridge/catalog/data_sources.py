@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 
-from weighbridge.catalog.vendor_forms import checked, side_of
+from weighbridge.catalog.vendor_forms import check_schema, checked, side_of
+from weighbridge.connectors.names import table_name
 from weighbridge.errors import BadArgument, NoSuchConnection, StoreFailed
 from weighbridge.net.hosts import HostPolicy
 from weighbridge.store.tables import connections
@@ -56,6 +57,8 @@ def add_data_source(
 ) -> DataSource:
     """Store a connection. Raises BadArgument for a wrong field or a name that is taken."""
     shown, secret = checked(vendor, dict(options))
+    if settings.get("temp_schema") is not None:
+        check_schema(vendor, settings["temp_schema"])
     try:
         with connection.begin_nested():
             row = connection.execute(
@@ -116,7 +119,10 @@ def find_data_source(connection: Connection, name: str, environment: str) -> Dat
 
 
 def temp_schema(source: DataSource, field: str) -> str:
-    """Name the schema that tables may be written into. Raises BadArgument if there is none."""
+    """Name the schema that tables may be written into. Raises BadArgument if there is none.
+
+    Clients write it as database.schema, too.
+    """
     schema = source.settings.get("temp_schema")
     if not schema:
         raise BadArgument(
@@ -124,7 +130,7 @@ def temp_schema(source: DataSource, field: str) -> str:
             next_step="Store the connection with temp_schema, the name of a schema in which its user"
             " may create tables.",
         )
-    return str(schema)
+    return table_name(schema)[-1]
 
 
 def open_side(

@@ -14,7 +14,8 @@ from pydantic import (
     field_validator,
 )
 
-from weighbridge.connectors.registry import HISTORIES
+from weighbridge.connectors.names import quote, table_name
+from weighbridge.connectors.registry import HISTORIES, VENDORS
 from weighbridge.connectors.sides import SideSpec, parse_side
 from weighbridge.errors import BadArgument
 from weighbridge.net.hosts import HostPolicy, check_written
@@ -126,6 +127,12 @@ def from_url(url: str) -> tuple[str, dict[str, Any]]:
         )
     said = {"host": spec.host, "port": spec.port, "user": spec.user, "dbname": spec.database}
     return kind, {n: v for n, v in {**said, **spec.parameters}.items() if v is not None}
+
+
+def check_schema(vendor: str, schema: str) -> None:
+    """Hold that a server of this kind can have a schema of this name. Raises BadArgument."""
+    for part in table_name(schema):
+        quote(part, VENDORS[FORMS[vendor][1]][3])
 
 
 def checked(vendor: str, options: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
