@@ -207,6 +207,8 @@ NEXT = {
     "unreadable": "Check that the file is whole and that its ending tells its format.",
     "query_failed": "Check the grants; `--explain` shows the SQL, to try in the server's client.",
     "spill_full": "Free space, point `WEIGHBRIDGE_TMPDIR` to a larger disk, or read fewer columns.",
+    "overtaken": "Nothing is to be done: the later attempt counts.",
+    "tenant_mixed": "Report it with the transfer's id.",
     "store_failed": "Look at the server's database, data folder and log; then ask again.",
     "stopped": "Run it again when you like.",
     "over_budget": "Raise `--max-rows`, `--max-bytes` or `--timeout`, or narrow with `--where`.",

@@ -23,7 +23,9 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   ├── Unreadable          a side is not readable as what it claims to be
 │   ├── QueryFailed         a system refused or failed a query
 │   ├── SpillFull           no room for temporary files
-│   └── StoreFailed         our own database or key ring cannot be used
+│   ├── StoreFailed         our own database or key ring cannot be used
+│   ├── Overtaken           a later attempt at the same work has begun
+│   └── TenantMixed         a row of another tenant was about to be delivered
 └── Stopped                 ended before the verdict, on purpose          exit 5
     ├── OverBudget          more rows, bytes or time than was allowed
     └── Cancelled           a person or a program said stop
@@ -56,12 +58,14 @@ __all__ = [
     "NotComparable",
     "NotNow",
     "OverBudget",
+    "Overtaken",
     "QueryFailed",
     "RequestError",
     "RunFailed",
     "SpillFull",
     "Stopped",
     "StoreFailed",
+    "TenantMixed",
     "Unreadable",
     "WeighbridgeError",
 ]
@@ -245,6 +249,18 @@ class StoreFailed(RunFailed):
     """Our own database or key ring cannot be used."""
 
     code = "store_failed"
+
+
+class Overtaken(RunFailed):
+    """A later attempt at the same work has begun; what this one did counts for nothing."""
+
+    code = "overtaken"
+
+
+class TenantMixed(RunFailed):
+    """A row of another tenant was about to be delivered; nothing was."""
+
+    code = "tenant_mixed"
 
 
 class Stopped(WeighbridgeError):

@@ -17,12 +17,9 @@ from sqlalchemy import (
     DateTime,
     FetchedValue,
     ForeignKey,
-    ForeignKeyConstraint,
-    Identity,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -31,63 +28,68 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
-SCHEMA = "weighbridge"
-ENVIRONMENTS = ("production", "staging")
+from weighbridge.store.columns import (
+    ENVIRONMENTS,
+    SCHEMA,
+    environment,
+    metadata,
+    moment,
+    number,
+    within,
+)
+from weighbridge.store.delivery_tables import transfer_models, transfers, watermarks
+
+__all__ = [
+    "ENVIRONMENTS",
+    "ERRAND_STATES",
+    "FREQUENCIES",
+    "SCHEMA",
+    "STATES",
+    "api_keys",
+    "audit",
+    "connections",
+    "datadiff_rows",
+    "datadiffs",
+    "destinations",
+    "errands",
+    "idempotency",
+    "metadata",
+    "models",
+    "products",
+    "recipients",
+    "scoped_tokens",
+    "sources",
+    "transfer_models",
+    "transfers",
+    "watermarks",
+]
+
 # How a diff goes: waiting → processing → done | failed | cancelled.
 STATES = ("waiting", "processing", "done", "failed", "cancelled")
 # Minutes between two transfers; 0 is the installation's default, daily.
 FREQUENCIES = (0, 15, 60, 360, 720, 1440)
 ERRAND_STATES = ("waiting", "processing", "done", "failed")
 
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    },
-)
-
-
-def _id() -> Column[int]:
-    return Column("id", BigInteger, Identity(always=True), primary_key=True)
-
-
-def _environment() -> tuple[Column[str], CheckConstraint]:
-    listed = ", ".join(f"'{e}'" for e in ENVIRONMENTS)
-    return (
-        Column("environment", Text, nullable=False),
-        CheckConstraint(f"environment in ({listed})", name="environment"),
-    )
-
-
-def _moment(name: str, *, now: bool = False) -> Column[object]:
-    default = text("clock_timestamp()") if now else None
-    return Column(name, DateTime(timezone=True), nullable=not now, server_default=default)
-
-
 api_keys = Table(
     "api_keys",
     metadata,
-    _id(),
-    *_environment(),
+    number(),
+    *environment(),
     Column("public_id", Text, nullable=False, unique=True),
     Column("name", Text, nullable=False),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("scopes", ARRAY(Text), nullable=False),
-    _moment("created_at", now=True),
-    _moment("expires_at"),
-    _moment("last_used_at"),
-    _moment("revoked_at"),
+    moment("created_at", now=True),
+    moment("expires_at"),
+    moment("last_used_at"),
+    moment("revoked_at"),
 )
 
 connections = Table(
     "connections",
     metadata,
-    _id(),
-    *_environment(),
+    number(),
+    *environment(),
     Column("name", Text, nullable=False),
     Column("vendor", Text, nullable=False),
     # What is no secret; the secret is sealed for `connections/<id>/secret`.
@@ -96,8 +98,8 @@ connections = Table(
     Column("settings", JSONB, nullable=False, server_default=text("'{}'")),
     # Null: an operator, by the command.
     Column("created_by", ForeignKey("api_keys.id")),
-    _moment("created_at", now=True),
-    _moment("deleted_at"),
+    moment("created_at", now=True),
+    moment("deleted_at"),
     Index("uq_connections_name", "environment", "name", unique=True,
           postgresql_where=text("deleted_at is null")),
 )  # fmt: skip
@@ -105,8 +107,8 @@ connections = Table(
 datadiffs = Table(
     "datadiffs",
     metadata,
-    _id(),
-    *_environment(),
+    number(),
+    *environment(),
     Column("request", JSONB, nullable=False),
     Column("status", Text, nullable=False, server_default="waiting"),
     # Who works on it: only the holder of this number may write its outcome.
@@ -122,11 +124,11 @@ datadiffs = Table(
     Column("progress", JSONB),
     Column("archived", Boolean, nullable=False, server_default="false"),
     Column("created_by", ForeignKey("api_keys.id"), nullable=False),
-    _moment("created_at", now=True),
-    _moment("updated_at", now=True),
-    _moment("started_at"),
-    _moment("finished_at"),
-    _moment("cancel_wished_at"),
+    moment("created_at", now=True),
+    moment("updated_at", now=True),
+    moment("started_at"),
+    moment("finished_at"),
+    moment("cancel_wished_at"),
     CheckConstraint(f"status in ({', '.join(repr(s) for s in STATES)})", name="status"),
     CheckConstraint("(status = 'done') = (outcome_attempt is not null)", name="outcome"),
     # Those under way are few among many: the net below the queue looks at them all the time.
@@ -140,7 +142,7 @@ datadiff_rows = Table(
     Column("datadiff_id", ForeignKey("datadiffs.id", ondelete="cascade"), primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("n", BigInteger, primary_key=True),
-    *_environment(),
+    *environment(),
     Column("kind", Text, nullable=False),
     Column("key", JSONB, nullable=False),
     Column("left", JSONB),
@@ -154,8 +156,8 @@ datadiff_rows = Table(
 errands = Table(
     "errands",
     metadata,
-    _id(),
-    *_environment(),
+    number(),
+    *environment(),
     Column("kind", Text, nullable=False),
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("request", JSONB, nullable=False),
@@ -164,8 +166,8 @@ errands = Table(
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("answer", JSONB),
     Column("created_by", ForeignKey("api_keys.id"), nullable=False),
-    _moment("created_at", now=True),
-    _moment("finished_at"),
+    moment("created_at", now=True),
+    moment("finished_at"),
     CheckConstraint(f"status in ({', '.join(repr(s) for s in ERRAND_STATES)})", name="status"),
     Index(None, "created_at"),
 )
@@ -175,19 +177,19 @@ idempotency = Table(
     metadata,
     Column("key_id", ForeignKey("api_keys.id"), primary_key=True),
     Column("given", Text, primary_key=True),
-    *_environment(),
+    *environment(),
     # A second request under the same key must be the same request.
     Column("request_hash", LargeBinary, nullable=False),
     Column("answer", JSONB),
-    _moment("created_at", now=True),
+    moment("created_at", now=True),
 )
 
 audit = Table(
     "audit",
     metadata,
-    _id(),
-    *_environment(),
-    _moment("at", now=True),
+    number(),
+    *environment(),
+    moment("at", now=True),
     Column("actor", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("object", Text, nullable=False),
@@ -208,19 +210,14 @@ def _named() -> tuple[Column[Any] | Constraint, ...]:
     """Give what every table of the catalog has, with a name that is free again after deletion."""
     return (
         Column("id", Uuid, primary_key=True, server_default=text("gen_random_uuid()")),
-        *_environment(),
+        *environment(),
         Column("name", Text, nullable=False),
         Column("created_by", ForeignKey("api_keys.id"), nullable=False),
-        _moment("created_at", now=True),
-        _moment("updated_at", now=True),
-        _moment("deleted_at"),
+        moment("created_at", now=True),
+        moment("updated_at", now=True),
+        moment("deleted_at"),
         UniqueConstraint("environment", "id"),
     )
-
-
-def _within(column: str, target: str) -> ForeignKeyConstraint:
-    """Point to a row of the same environment."""
-    return ForeignKeyConstraint(["environment", column], [f"{target}.environment", f"{target}.id"])
 
 
 def _once(table: str, column: str) -> Index:
@@ -253,7 +250,7 @@ models = Table(
     Column("organization_column", Text, nullable=False),
     Column("columns", JSONB, nullable=False),
     Column("filters", JSONB, nullable=False, server_default=text("'[]'")),
-    _within("source_id", "sources"),
+    within("source_id", "sources"),
     _once("models", "name"),
 )
 
@@ -292,7 +289,7 @@ destinations = Table(
     Column("max_concurrent_transfers", Integer, nullable=False, server_default="1"),
     Column("max_concurrent_queries_per_transfer", Integer, nullable=False, server_default="1"),
     Column("machine_type_id", Uuid),
-    _within("recipient_id", "recipients"),
+    within("recipient_id", "recipients"),
     CheckConstraint(
         f"frequency_minutes in ({', '.join(map(str, FREQUENCIES))})", name="frequency_minutes"
     ),
@@ -307,20 +304,20 @@ destinations = Table(
 scoped_tokens = Table(
     "scoped_tokens",
     metadata,
-    _id(),
-    *_environment(),
+    number(),
+    *environment(),
     Column("public_id", Text, nullable=False, unique=True),
     Column("secret_hash", LargeBinary, nullable=False),
     Column("recipient_id", Uuid, nullable=False),
     Column("destination_id", Uuid),
     Column("application_origin", Text, nullable=False),
     Column("created_by", ForeignKey("api_keys.id"), nullable=False),
-    _moment("created_at", now=True),
+    moment("created_at", now=True),
     Column(
         "expires_at", DateTime(timezone=True), nullable=False,
         server_default=text("clock_timestamp() + interval '1 hour'"),
     ),
-    _moment("revoked_at"),
-    _within("recipient_id", "recipients"),
-    _within("destination_id", "destinations"),
+    moment("revoked_at"),
+    within("recipient_id", "recipients"),
+    within("destination_id", "destinations"),
 )  # fmt: skip

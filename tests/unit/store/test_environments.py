@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Integer, LargeBinary, Table, Text, select, text
+from sqlalchemy import Boolean, Integer, LargeBinary, Table, Text, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import ProgrammingError
 
@@ -15,7 +15,7 @@ from weighbridge.store.tables import metadata
 
 TABLES = [table for table in metadata.sorted_tables if "environment" in table.c]
 # What a row needs beside its defaults, by the column's type.
-_VALUES: dict[type, Any] = {JSONB: {}, LargeBinary: b"x", ARRAY: ["x"], Integer: 1}
+_VALUES: dict[type, Any] = {JSONB: {}, LargeBinary: b"x", ARRAY: ["x"], Integer: 1, Boolean: False}
 
 
 def add(database: Database, table: Table, environment: str, *, seen: str = EVERYTHING) -> None:

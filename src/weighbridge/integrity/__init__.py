@@ -1,0 +1,7 @@
+"""Integrity jobs: whether what lies at a destination is what its source holds.
+
+    request ‖ run: claim → per model: source and destination → compare → classify → write
+
+Every row that is not right is missing, stale, pending, incorrect or orphaned. Called by `api` and by
+`worker`. It changes nothing at a destination, but for a repair that somebody asked for.
+"""
