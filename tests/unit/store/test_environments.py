@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Boolean, Integer, LargeBinary, Table, Text, select, text
+from sqlalchemy import Boolean, Integer, LargeBinary, Table, Text, Uuid, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.exc import ProgrammingError
 
@@ -15,7 +16,14 @@ from weighbridge.store.tables import metadata
 
 TABLES = [table for table in metadata.sorted_tables if "environment" in table.c]
 # What a row needs beside its defaults, by the column's type.
-_VALUES: dict[type, Any] = {JSONB: {}, LargeBinary: b"x", ARRAY: ["x"], Integer: 1, Boolean: False}
+_VALUES: dict[type, Any] = {
+    JSONB: {},
+    LargeBinary: b"x",
+    ARRAY: ["x"],
+    Integer: 1,
+    Boolean: False,
+    Uuid: UUID(int=1),
+}
 
 
 def add(database: Database, table: Table, environment: str, *, seen: str = EVERYTHING) -> None:
