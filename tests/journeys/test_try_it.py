@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from tests.house import House
 
 PAGE = "/datafold/docs"
+FACADES = ("/datafold", "/datafold/latest", "/prequel")
 # Kept where a person wants to look at it.
 PICTURES = os.environ.get("WEIGHBRIDGE_TEST_PICTURES")
 
@@ -33,8 +34,9 @@ def client(house: House) -> TestClient:
     return house.client(token="none")
 
 
-def test_everything_comes_from_here(client: TestClient) -> None:
-    page = client.get(f"http://testserver{PAGE}")
+@pytest.mark.parametrize("facade", FACADES)
+def test_everything_comes_from_here(client: TestClient, facade: str) -> None:
+    page = client.get(f"http://testserver{facade}/docs")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     links = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert len(links) == 4
@@ -42,7 +44,7 @@ def test_everything_comes_from_here(client: TestClient) -> None:
     for link in links:
         if link == "data:,":
             continue
-        file = client.get(f"http://testserver/datafold/{link}")
+        file = client.get(f"http://testserver{facade}/{link}")
         assert file.status_code == 200, link
         assert len(file.content) > 100
         kind = "text/css" if link.endswith(".css") else "text/javascript"
@@ -50,7 +52,7 @@ def test_everything_comes_from_here(client: TestClient) -> None:
         policy = file.headers["content-security-policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy
-    assert "validatorUrl: null" in client.get(f"http://testserver{PAGE}/begin.js").text
+    assert "validatorUrl: null" in client.get(f"http://testserver{facade}/docs/begin.js").text
 
 
 @pytest.mark.parametrize("name", ["nothing.js", "..%2fapp.py", "%2e%2e/app.py", "redoc", "%00"])
@@ -123,6 +125,19 @@ def test_a_call_is_made_in_it(house: House, address: str, tmp_path: Path) -> Non
         assert any(url.endswith("/organization/meta") for url in page.requests)
         # A 401 is told on the console, too. No rule of the page's policy was broken.
         assert [text for text in page.complaints if "401" not in text] == []
+
+
+@pytest.mark.skipif(browser.PROGRAM is None, reason="there is no Chromium on this machine")
+@pytest.mark.parametrize("facade", FACADES)
+def test_every_operation_is_on_it(address: str, tmp_path: Path, facade: str) -> None:
+    with urlopen(f"{address}{facade}/openapi.json", timeout=10) as answer:  # noqa: S310 ours
+        described = json.loads(answer.read())
+    count = sum(len(methods) for methods in described["paths"].values())
+    with browser.a_page(tmp_path / "profile") as page:
+        page.open(f"{address}{facade}/docs")
+        page.until(f"document.querySelectorAll('.opblock').length === {count}")
+        show(page, facade.strip("/").replace("/", "-"))
+        assert page.complaints == []
 
 
 def call(page: browser.Page) -> str:

@@ -42,7 +42,9 @@ def make_app(database: Database, ring: KeyRing, *, public_url: str = "") -> Fast
     for shape in SHAPES:
         add_page(app, shape.path, title=shape.title)
         add_overview(app, shape.path)
-    check_declared(app, public=_PUBLIC.union(*(pages_of(shape.path) for shape in SHAPES)))
+    add_page(app, prequel.PATH, title=prequel.TITLE)
+    paths = [prequel.PATH, *(shape.path for shape in SHAPES)]
+    check_declared(app, public=_PUBLIC.union(*map(pages_of, paths)))
     facades = {shape.path: _facade(shape) for shape in SHAPES}
     for each in (app, *facades.values()):
         each.state.house = house
@@ -50,7 +52,7 @@ def make_app(database: Database, ring: KeyRing, *, public_url: str = "") -> Fast
     for path, facade in facades.items():
         add_not_served(facade)
         app.mount(path, facade)
-    app.mount("/prequel", prequel.make_facade(house))
+    app.mount(prequel.PATH, prequel.make_facade(house))
     app.add_middleware(BodyLimit)
     app.add_middleware(telemetry.Telemetry)
     return app

@@ -174,8 +174,12 @@ def _supervise(
         for process in processes:
             process.start()
         around.say(f"weighbridge: serving at {address}; Ctrl-C ends it.")
-        around.say(f"  Datafold's API   {address}/datafold/api/v1")
-        around.say(f"  a page to try it {address}/datafold/docs")
+        around.say(
+            f"  Datafold's API   {address}/datafold/api/v1  a page to try it: {address}/datafold/docs"
+        )
+        around.say(
+            f"  Prequel's API    {address}/prequel  a page to try it: {address}/prequel/docs"
+        )
         while not ended.wait(0.5):
             found.keep()
             for process in processes:

@@ -14,6 +14,7 @@ from weighbridge.api.prequel.faults import add_faults
 if TYPE_CHECKING:
     from weighbridge.api.auth import House
 
+PATH, TITLE = "/prequel", "weighbridge: data export"
 VERSION = "2023-12-01"
 # The address that clients of the older version still use.
 OLDER = "/export"
@@ -22,7 +23,7 @@ OLDER = "/export"
 def make_facade(house: House) -> FastAPI:
     """Put the facade together. Raises RuntimeError for a route without a scope."""
     facade = FastAPI(
-        title="weighbridge: data export",
+        title=TITLE,
         version=VERSION,
         description="Prequel's words for delivering tables to other people's databases.",
         openapi_url="/openapi.json",
