@@ -1,0 +1,176 @@
+"""The second act: two airlines get their flights, rows are broken by hand, found, and put back."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from demo.service import Service, serving
+from tests.servers import Bucket, bucket_server, fresh_postgres
+
+AIRLINES = {"UA": "United Air Lines", "B6": "JetBlue Airways"}
+COLUMNS = {
+    "id": "bigint", "departs_at": "timestamp", "carrier": "text", "flight": "integer",
+    "tailnum": "text", "origin": "text", "dest": "text", "destination": "text",
+    "distance_km": "decimal(10,4)", "dep_delay": "smallint", "cancelled": "boolean",
+    "updated_at": "timestamp",
+}  # fmt: skip
+# What a person might do to a table that is not theirs.
+BROKEN = (
+    "delete from deliveries.flights where id in"
+    " (select id from deliveries.flights order by id limit 3 offset 1000)",
+    "update deliveries.flights set destination = 'Chicago' where id in"
+    " (select id from deliveries.flights order by id limit 2 offset 5000)",
+    "insert into deliveries.flights select -1, departs_at, carrier, flight, tailnum, origin, dest,"
+    " destination, distance_km, dep_delay, cancelled, updated_at from deliveries.flights limit 1",
+)
+WANTED = {"missing": 3, "incorrect": 2, "orphaned": 1}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether all was as it should be, and where to look."""
+
+    good: bool
+    address: str
+
+
+def deliver(source: str, say: Callable[[str], None], look: Callable[[str], None]) -> Outcome:
+    """Deliver, break, find, repair. `source` is the server whose table `flights` is delivered."""
+    with (
+        fresh_postgres(source) as warehouse,
+        bucket_server() as bucket,
+        tempfile.TemporaryDirectory() as folder,
+        serving(Path(folder)) as service,
+    ):
+        _prepare(source, warehouse)
+        say(
+            "a server of ours; two customers: United gets its rows in PostgreSQL, JetBlue as Parquet on S3"
+        )
+        model = _model(service, source)
+        places = {
+            "UA": _destination(
+                service, "UA", "postgres", _postgres(warehouse, schema="deliveries")
+            ),
+            "B6": _destination(service, "B6", "s3_compatible", _s3(bucket)),
+        }
+        began = time.monotonic()
+        started = {c: service.ask(f"/destinations/{d}/transfer", {}) for c, d in places.items()}
+        ended = {
+            c: service.wait(f"/transfers/{one['transfer_id']}", "transfer")
+            for c, one in started.items()
+        }
+        rows = ", ".join(f"{t['rows_transferred']:,} to {AIRLINES[c]}" for c, t in ended.items())
+        say(f"delivered in {time.monotonic() - began:.1f} s: {rows}; none to the other one")
+        healthy = [_check(service, place)["is_healthy"] for place in places.values()]
+        say(f"both destinations are proved equal to the source: {all(healthy)}")
+
+        with psycopg.connect(warehouse, autocommit=True) as connection:
+            for statement in BROKEN:
+                connection.execute(statement.encode())
+        say("somebody deletes three of United's rows, changes two, and adds one")
+        job = _job(service, places["UA"])
+        found = _show(service, places["UA"], job["id"])
+        repaired = service.ask(
+            f"/destinations/{places['UA']}/data-integrity/{job['id']}/repair",
+            {"dry_run": False, "classes": ["missing", "incorrect", "orphaned"]},
+        )["repair"]
+        service.wait(
+            f"/destinations/{places['UA']}/data-integrity/{job['id']}/repairs/{repaired['id']}",
+            "repair",
+        )
+        after = _check(service, places["UA"])
+        say(
+            f"repaired and checked again: healthy is {after['is_healthy']}, orphaned {after['total_rows_orphaned']}"
+        )
+        look(model)
+        good = all(healthy) and found == WANTED and after["is_healthy"]
+        return Outcome(good and after["total_rows_orphaned"] == 0, service.address)
+
+
+def _prepare(source: str, warehouse: str) -> None:
+    with psycopg.connect(source, autocommit=True) as connection:
+        connection.execute("alter table flights add updated_at timestamptz")
+        connection.execute("update flights set updated_at = departs_at at time zone 'UTC'")
+    with psycopg.connect(warehouse, autocommit=True) as connection:
+        connection.execute("create schema deliveries")
+
+
+def _model(service: Service, source: str) -> str:
+    shop = service.ask(
+        "/sources",
+        {
+            "source": {
+                "name": "flights",
+                "vendor": "postgres",
+                "postgres": _postgres(source, schema="public"),
+            }
+        },
+    )
+    columns = [
+        {"name_in_source": name, "name_in_destination": name, "data_type": kind,
+         "is_primary_key": name == "id", "is_last_modified": name == "updated_at"}
+        for name, kind in COLUMNS.items()
+    ]  # fmt: skip
+    return service.ask("/models", {"model": {
+        "model_name": "flights", "source_id": shop["source"]["id"], "columns": columns,
+        "source_table": "public.flights", "organization_column": "carrier"}})["model"]["id"]  # fmt: skip
+
+
+def _destination(service: Service, carrier: str, vendor: str, options: dict[str, Any]) -> str:
+    recipient = service.ask(
+        "/recipients", {"recipient": {"name": AIRLINES[carrier], "id_in_provider_system": carrier}}
+    )["recipient"]
+    return service.ask("/destinations", {"destination": {
+        "name": AIRLINES[carrier], "vendor": vendor, "recipient_id": recipient["id"],
+        vendor: options}})["destination"]["id"]  # fmt: skip
+
+
+def _postgres(url: str, *, schema: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    return {
+        "host": parts.hostname, "port": parts.port, "database": parts.path.lstrip("/"),
+        "schema": schema, "disable_ssl": True,
+        "password_auth": {"username": parts.username, "password": parts.password},
+    }  # fmt: skip
+
+
+def _s3(bucket: Bucket) -> dict[str, Any]:
+    return {
+        "host": bucket.endpoint, "bucket_name": bucket.name, "bucket_region": "us-east-1",
+        "disable_ssl": True, "access_keys": {"access_id": bucket.access_id, "secret_key": bucket.secret_key},
+    }  # fmt: skip
+
+
+def _job(service: Service, destination: str) -> dict[str, Any]:
+    job = service.ask(f"/destinations/{destination}/data-integrity", {})["job"]
+    return service.wait(f"/destinations/{destination}/data-integrity/{job['id']}", "job")
+
+
+def _check(service: Service, destination: str) -> dict[str, Any]:
+    return _job(service, destination)["data_integrity_results"][0]
+
+
+def _show(service: Service, destination: str, job: str) -> dict[str, int]:
+    """Print the rows that are not right, and count them by class."""
+    rows = service.ask(f"/destinations/{destination}/data-integrity/{job}/rows")["rows"]
+    table = Table("class", "id", "changed", "in the source", "at the destination", box=box.SIMPLE)
+    for row in rows:
+        changed = row["changed"] or ["flight"]
+        sides = [
+            "—" if s is None else str(s[changed[0]]) for s in (row["source"], row["destination"])
+        ]
+        table.add_row(row["class"], str(row["key"]["id"]), ", ".join(row["changed"]), *sides)
+    Console().print(table)
+    return dict(Counter(row["class"] for row in rows))
