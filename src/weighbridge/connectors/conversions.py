@@ -116,7 +116,10 @@ def _float(kind: ColumnType, native: str) -> tuple[str, str]:
     nan = _not_a_number(kind, native)
     if nan is None:
         return made, f"coalesce({same}, false)"
-    return f"CASE WHEN {nan} THEN 'nan'::DOUBLE ELSE {made} END", f"{nan} OR coalesce({same}, false)"
+    return (
+        f"CASE WHEN {nan} THEN 'nan'::DOUBLE ELSE {made} END",
+        f"{nan} OR coalesce({same}, false)",
+    )
 
 
 def _decimal(kind: ColumnType, native: str, wanted: ColumnType) -> tuple[str, str]:

@@ -134,15 +134,16 @@ class Rows:
                 f"c{n}",
                 chosen.column,
                 converted(
-                    chosen.column.type, self._source.native(chosen.column), chosen.field.type, mark=n
+                    chosen.column.type,
+                    self._source.native(chosen.column),
+                    chosen.field.type,
+                    mark=n,
                 ),
             )
             for n, chosen in enumerate(self._delivery.columns)
         ]
         tenant = self._delivery.tenant
-        outputs.append(
-            Output("tenant", tenant, as_text(tenant.type, self._source.native(tenant)))
-        )
+        outputs.append(Output("tenant", tenant, as_text(tenant.type, self._source.native(tenant))))
         return Reading(tuple(outputs))
 
     def _check_tenant(self, tenants: pa.Array) -> None:

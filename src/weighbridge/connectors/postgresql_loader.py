@@ -18,7 +18,6 @@ from weighbridge.connectors.postgresql_ledger import Ledger, Place
 from weighbridge.connectors.postgresql_login import faults_of, login
 from weighbridge.connectors.postgresql_text import csv_bytes
 from weighbridge.connectors.sql import scrub
-from weighbridge.fault_points import point
 from weighbridge.errors import (
     Busy,
     Cancelled,
@@ -28,6 +27,7 @@ from weighbridge.errors import (
     TenantMixed,
     Unreadable,
 )
+from weighbridge.fault_points import point
 
 if TYPE_CHECKING:
     import psycopg

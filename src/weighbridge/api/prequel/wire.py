@@ -20,6 +20,10 @@ Frequency = Annotated[
     Literal[0, 15, 60, 360, 720, 1440],
     Field(description="Minutes between two transfers; 0 is the installation's default, daily."),
 ]
+Verify = Annotated[
+    bool,
+    Field(description="Whether a data-integrity job follows each transfer. No word of Prequel."),
+]
 Concurrency = Annotated[int, Field(ge=1, le=100)]
 ModelNames = Annotated[
     list[ModelName],
@@ -47,6 +51,7 @@ class _NewDestination(Body):
     max_concurrent_transfers: Concurrency = 1
     max_concurrent_queries_per_transfer: Concurrency = 1
     machine_type_id: UUID | None = None
+    verify_after_transfer: Verify = False
 
 
 class _DestinationChange(Body):
@@ -61,6 +66,7 @@ class _DestinationChange(Body):
     max_concurrent_transfers: Concurrency | None = None
     max_concurrent_queries_per_transfer: Concurrency | None = None
     machine_type_id: UUID | None = None
+    verify_after_transfer: Verify | None = None
 
 
 class _DestinationShown(BaseModel):
@@ -81,6 +87,7 @@ class _DestinationShown(BaseModel):
     max_concurrent_queries_per_transfer: int
     is_enabled: bool
     machine_type_id: str | None = None
+    verify_after_transfer: bool = Field(False, description="Only if it is set.")
     total_rows_transferred_last_billing_period: int
     total_delta_rows_transferred_last_billing_period: int
     total_rows_transferred_current_billing_period: int
@@ -88,7 +95,7 @@ class _DestinationShown(BaseModel):
 
 SETTINGS = (
     "name", "enabled_models", "frequency_minutes", "is_enabled", "max_concurrent_transfers",
-    "max_concurrent_queries_per_transfer", "machine_type_id",
+    "max_concurrent_queries_per_transfer", "machine_type_id", "verify_after_transfer",
 )  # fmt: skip
 
 
@@ -204,6 +211,8 @@ def destination(found: Destination) -> dict[str, Any]:
         "total_rows_transferred_current_billing_period": 0,
         found.vendor: dict(found.options),
     }
+    if found.verify_after_transfer:
+        shown["verify_after_transfer"] = True
     if found.machine_type_id is not None:
         shown["machine_type_id"] = str(found.machine_type_id)
     return shown
