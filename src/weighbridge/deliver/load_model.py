@@ -137,7 +137,7 @@ def _loaded(
     """Claim, read, load, publish: (what came, the revision that it is of)."""
     model, transfer = task.model, task.transfer
     with seen_by(task.database, transfer.environment) as connection:
-        token, revision = store.begin_model(connection, transfer, model, plan)
+        token, revision = store.begin_model(connection, transfer, model, plan, now=now)
     point("transfer.model_begun")
     load = replace(
         _named(task), fields=delivery.fields, key=delivery.key,

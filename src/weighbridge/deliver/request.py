@@ -22,6 +22,9 @@ from weighbridge.store.tables import destinations, transfers
 if TYPE_CHECKING:
     from weighbridge.catalog.records import Wanted
 
+# A recipient may ask, too: not for more than can ever matter.
+MOST_WAITING = 50
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -61,6 +64,7 @@ def request(
     """
     place = get_destination(connection, destination, sight)
     check(connection, place, wish)
+    _check_waiting(connection, place)
     row = connection.execute(
         transfers.insert()
         .values(
@@ -110,6 +114,19 @@ def check(connection: Connection, place: Destination, wish: Wish) -> None:
             next_step=f"Use names among {', '.join(sorted(known)[:20])}."
             if known else "Enable a model first.",
         )  # fmt: skip
+
+
+def _check_waiting(connection: Connection, place: Destination) -> None:
+    waiting = connection.execute(
+        select(func.count())
+        .select_from(transfers)
+        .where(transfers.c.destination_id == place.id, transfers.c.status == "PENDING")
+    ).scalar_one()
+    if waiting >= MOST_WAITING:
+        raise NotNow(
+            f"{waiting} transfers wait at this destination already.",
+            next_step="Wait for them, or cancel some.",
+        )
 
 
 def get(connection: Connection, number: UUID, sight: Sight) -> Transfer:

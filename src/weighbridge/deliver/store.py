@@ -15,7 +15,7 @@ from weighbridge.connectors.loading import Loaded
 from weighbridge.deliver.window import Asked, Plan, Watermark
 from weighbridge.errors import NoSuchObject, Overtaken
 from weighbridge.jobs.queue import request_job
-from weighbridge.store.tables import destinations, transfer_models, transfers, watermarks
+from weighbridge.store.tables import destinations, models, transfer_models, transfers, watermarks
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
@@ -34,6 +34,7 @@ class ModelRun:
 
     model_id: UUID
     model_name: str
+    source_id: UUID
     revision_id: UUID
     status: str
     is_full_refresh: bool
@@ -107,7 +108,8 @@ def with_runs(connection: Connection, rows: Sequence[Row[Any]]) -> list[Transfer
     """Make transfers of rows, with what they did of each model."""
     runs: dict[UUID, list[ModelRun]] = {row.id: [] for row in rows}
     found = connection.execute(
-        select(transfer_models)
+        select(transfer_models, models.c.source_id)
+        .join(models, models.c.id == transfer_models.c.model_id)
         .where(transfer_models.c.transfer_id.in_(runs))
         .order_by(transfer_models.c.started_at, transfer_models.c.model_id)
     )
@@ -179,9 +181,9 @@ def _waits(connection: Connection, row: Row[Any], most: int) -> bool:
             ),
         )
     ).scalars()
-    listed = [set(models) for models in others]
+    listed = [set(names) for names in others]
     mine = set(row.models)
-    return len(listed) >= most or any(not mine or not models or mine & models for models in listed)
+    return len(listed) >= most or any(not mine or not names or mine & names for names in listed)
 
 
 def goes_on(connection: Connection, transfer: Transfer) -> tuple[bool, bool]:
@@ -193,11 +195,11 @@ def goes_on(connection: Connection, transfer: Transfer) -> tuple[bool, bool]:
 
 
 def begin_model(
-    connection: Connection, transfer: Transfer, model: Model, plan: Plan
+    connection: Connection, transfer: Transfer, model: Model, plan: Plan, *, now: datetime
 ) -> tuple[int, UUID]:
     """Write down that a model is begun: (token, the revision that an earlier attempt began).
 
-    Raises Overtaken.
+    `now` is the source's. Raises Overtaken.
     """
     _hold(connection, transfer)
     before = connection.execute(
@@ -207,7 +209,7 @@ def begin_model(
     values: dict[str, Any] = {
         "model_name": model.name, "revision_id": model.revision_id, "status": "RUNNING",
         "is_full_refresh": plan.full, "token": token, "error": None, "ended_at": None,
-        "window_start": plan.since, "window_end": plan.until,
+        "window_start": plan.since, "window_end": plan.until or now,
     }  # fmt: skip
     connection.execute(
         insert(transfer_models)
