@@ -18,6 +18,7 @@ from weighbridge.api.app import make_app
 from weighbridge.catalog.api_keys import SCOPES, make_key
 from weighbridge.catalog.data_sources import policy_of
 from weighbridge.datadiffs import run
+from weighbridge.deliver import run as deliver
 from weighbridge.jobs.queue import ATTEMPTS, Again
 from weighbridge.store.database import EVERYTHING, Database, seen_by
 from weighbridge.store.migrations import migrate
@@ -73,6 +74,14 @@ class House:
         for _ in range(2 * ATTEMPTS):
             with suppress(Again):
                 return run.run(self.database, self.ring, number, policy=policy)
+        raise AssertionError(f"{number} is tried again for ever")
+
+    def run_transfer(self, number: str) -> None:
+        """Do the work of a transfer's job here and now, with as many tries as it wants."""
+        policy = policy_of(self.database)
+        for _ in range(2 * ATTEMPTS):
+            with suppress(Again):
+                return deliver.run(self.database, self.ring, number, policy=policy)
         raise AssertionError(f"{number} is tried again for ever")
 
 

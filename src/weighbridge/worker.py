@@ -19,6 +19,9 @@ from weighbridge.catalog import errands
 from weighbridge.catalog.data_sources import policy_of
 from weighbridge.datadiffs import run as datadiffs_run
 from weighbridge.datadiffs import store as datadiffs_store
+from weighbridge.deliver import run as deliver_run
+from weighbridge.deliver import store as deliver_store
+from weighbridge.deliver.schedule import request_due
 from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
 from weighbridge.process import begin, grace_seconds, needed
 from weighbridge.store.database import EVERYTHING, Database, seen_by
@@ -49,6 +52,7 @@ async def _work(url: str, ring: KeyRing, slots: int, grace: float) -> None:
         datadiffs_store.JOB: partial(
             datadiffs_run.run, database, ring, policy=policy, leaving=leaving
         ),
+        deliver_store.JOB: partial(deliver_run.run, database, ring, policy=policy, leaving=leaving),
         errands.JOB: partial(errands.run, database, ring, policy=policy),
     }
     app = make_app(url, works, slots=slots)
@@ -58,6 +62,7 @@ async def _work(url: str, ring: KeyRing, slots: int, grace: float) -> None:
         async def rounds() -> None:
             await sweep()
             await asyncio.to_thread(_find_lost, database)
+            await asyncio.to_thread(_find_due, database)
 
         sweeping = asyncio.create_task(_again_and_again(rounds))
         try:
@@ -105,6 +110,14 @@ def _find_lost(database: Database) -> None:
     with seen_by(database, EVERYTHING) as connection:
         for number in datadiffs_store.request_lost(connection):
             log.error("lost", diff=number)
+        for transfer in deliver_store.request_lost(connection):
+            log.error("lost", transfer=str(transfer))
+
+
+def _find_due(database: Database) -> None:
+    with seen_by(database, EVERYTHING) as connection:
+        for transfer, due_at in request_due(connection):
+            log.info("due", transfer=str(transfer), due_at=due_at.isoformat())
 
 
 async def _again_and_again(errand: Callable[[], Awaitable[None]]) -> None:

@@ -114,6 +114,15 @@ ROUTES: dict[tuple[str, str], Example] = {
         "tokens", {"scoped_token": "{token}"}, absent=404
     ),
 }
+ROUTES |= {
+    ("POST", "/destinations/{destination}/transfer"): Example(
+        _W, {"models": ["{model_name}"], "tags": {"n": "{n}"}}, recipients=True
+    ),
+    ("GET", "/destinations/{destination}/transfers"): Example(_R, recipients=True),
+    ("GET", "/transfers"): Example(_R, absent=0, recipients=True),
+    ("GET", "/transfers/{transfer}"): Example(_R, recipients=True),
+    ("POST", "/transfers/{transfer}/cancel"): Example(_W, recipients=True),
+}
 CASES = sorted(ROUTES)
 PER_OBJECT = [case for case in CASES if ROUTES[case].absent]
 Ids = dict[str, str]
@@ -132,10 +141,13 @@ class Ground:
         """Make one object of each kind; give their ids, and a token to revoke."""
         client = self.clients[environment]
         ids = {"recipient": making.recipient(client)["id"], "source": making.source(client)["id"]}
-        ids["model"] = making.model(client, ids["source"])["id"]
+        model = making.model(client, ids["source"])
+        ids |= {"model": model["id"], "model_name": model["model_name"]}
         body = {"product_name": f"product {next(_numbers)}", "models": []}
         ids["product"] = making.made(client, "/products", "product", body)["id"]
         ids["destination"] = making.destination(client, ids["recipient"])["id"]
+        answer = client.post(f"/destinations/{ids['destination']}/transfer")
+        ids["transfer"] = answer.json()["data"]["transfer_id"]
         headers = making.token_headers(client, recipient_id=ids["recipient"])
         return {**ids, "token": headers["Authorization"].removeprefix("Bearer ")}
 
@@ -322,6 +334,7 @@ def test_another_recipients_token(ground: Ground, case: tuple[str, str]) -> None
         assert answer.status_code == 200
         assert ids["destination"] not in answer.text
         assert ids["recipient"] not in answer.text
+        assert ids["transfer"] not in answer.text
 
 
 @pytest.mark.parametrize("case", TOKENS, ids=" ".join)

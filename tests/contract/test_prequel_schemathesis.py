@@ -38,7 +38,8 @@ def home(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
     with a_house(postgres, tmp_path_factory.mktemp("ground")) as house:
         api = house.prequel()
         making.model(api, making.source(api)["id"])
-        making.destination(api, making.recipient(api)["id"])
+        number = making.destination(api, making.recipient(api)["id"])["id"]
+        assert api.post(f"/destinations/{number}/transfer").status_code == 200
         yield house
 
 

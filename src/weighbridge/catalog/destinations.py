@@ -62,6 +62,7 @@ class Destination:
     max_concurrent_transfers: int
     max_concurrent_queries_per_transfer: int
     machine_type_id: UUID | None
+    verify_after_transfer: bool
     created_at: datetime
     updated_at: datetime
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from weighbridge.errors import WeighbridgeError
-    from weighbridge.types.columns import Column, Shape
+    from weighbridge.types.columns import Column, ColumnType, Shape
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Traits:
     sides with the same name can be compared inside the servers. `local`: DuckDB in this
     process reads it, so that any expression can run at the source. `cheap_rescan`: reading a
     second time costs no parsing. `joins`: it can join itself with another side in the same place.
+    `look_back`: by how many seconds a row may become visible later than the moment of change that
+    it carries. `copies`: the form in which it gives rows for a loader that takes the same one.
     """
 
     vendor: str
@@ -35,6 +37,8 @@ class Traits:
     local: bool = False
     cheap_rescan: bool = True
     joins: bool = False
+    look_back: int = 300
+    copies: str | None = None
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,19 @@ class Joins(Source, Protocol):
 
     def counts(self, other: Source) -> tuple[int, int]:
         """Count the rows of both sides in the same snapshot."""
+        ...
+
+
+class GivesCopies(Protocol):
+    """A source that gives rows as they lie, in the form that its traits name as `copies`."""
+
+    def copied(
+        self, columns: Sequence[tuple[Column, ColumnType]], tenant: Column
+    ) -> Iterator[bytearray] | None:
+        """Give rows of (column, what it holds where it goes), and then the tenant as text.
+
+        None where a value might not become what it goes to be without loss.
+        """
         ...
 
 

@@ -13,6 +13,7 @@ the error Overtaken when it publishes.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -99,4 +100,22 @@ class Loader(Protocol):
 
     def close(self) -> None:
         """Let go; what was not published leaves no trace that a reader of the tables could see."""
+        ...
+
+
+class TakesCopies(Protocol):
+    """A loader that takes rows as another server gives them, without anyone between looking at them.
+
+    `copies` names the form; a source gives the same one if its traits say the same name.
+    """
+
+    @property
+    def copies(self) -> str: ...
+
+    def add_copied(self, chunks: Iterable[bytes | bytearray], tenant: str) -> Loaded:
+        """Take rows in place of `add`: the load's fields, and then whose the row is, as text.
+
+        Give how many came, and the latest moment of change. Raises TenantMixed if a row is not
+        `tenant`'s: then nothing can be published.
+        """
         ...

@@ -23,6 +23,7 @@ from weighbridge.connectors.base import (
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.postgresql_conninfo import conninfo, libpq, noticing
+from weighbridge.connectors.postgresql_copy import COPIES, copied, copy_sql
 from weighbridge.connectors.postgresql_hash import probe_sql, row_hash
 from weighbridge.connectors.postgresql_join import join_outputs, join_sql
 from weighbridge.connectors.postgresql_login import faults_of, login, run
@@ -37,7 +38,7 @@ from weighbridge.connectors.sql import (
 )
 from weighbridge.connectors.transport import Transport
 from weighbridge.net.hosts import HostPolicy
-from weighbridge.types.columns import Column, Shape
+from weighbridge.types.columns import Column, ColumnType, Shape
 
 if TYPE_CHECKING:
     import psycopg
@@ -61,7 +62,10 @@ COMPILED = "SET LOCAL jit = on"
 class PostgresSource:
     """One table, view or query of a PostgreSQL server, in one REPEATABLE READ snapshot."""
 
-    traits = Traits(vendor="postgresql", dialect="postgres", fingerprints="postgresql", joins=True)
+    traits = Traits(
+        vendor="postgresql", dialect="postgres", fingerprints="postgresql", joins=True,
+        look_back=30, copies=COPIES,
+    )  # fmt: skip
 
     def __init__(self, spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> None:
         self.label = spec.label
@@ -241,6 +245,13 @@ class PostgresSource:
         if self._snapshot is None:
             return noticing(self._major)
         return (*noticing(self._major), f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
+
+    def copied(
+        self, columns: Sequence[tuple[Column, ColumnType]], tenant: Column
+    ) -> Iterator[bytearray] | None:
+        """Give rows as COPY in binary does, in the snapshot."""
+        sql = copy_sql(columns, tenant, relation=self.relation, where=self.where)
+        return None if sql is None else copied(self._control, self._faults, sql)
 
     # Hashing -------------------------------------------------------------------------------
 

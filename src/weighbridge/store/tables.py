@@ -289,6 +289,8 @@ destinations = Table(
     Column("max_concurrent_transfers", Integer, nullable=False, server_default="1"),
     Column("max_concurrent_queries_per_transfer", Integer, nullable=False, server_default="1"),
     Column("machine_type_id", Uuid),
+    # A transfer that ended asks for an integrity job of what it delivered to.
+    Column("verify_after_transfer", Boolean, nullable=False, server_default="false"),
     within("recipient_id", "recipients"),
     CheckConstraint(
         f"frequency_minutes in ({', '.join(map(str, FREQUENCIES))})", name="frequency_minutes"

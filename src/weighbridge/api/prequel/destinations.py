@@ -22,13 +22,16 @@ from weighbridge.api.prequel.envelope import (
 from weighbridge.catalog import destinations as catalog
 from weighbridge.catalog.destination_test import check_address
 from weighbridge.catalog.recipients import find_recipient
+from weighbridge.deliver.figures import NONE, figures_of
 from weighbridge.errors import BadArgument, NoSuchObject
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy import Connection
+
+    from weighbridge.catalog.destinations import Destination
 
 router = APIRouter(tags=["destinations"])
 
@@ -84,7 +87,7 @@ def list_destinations(caller: ReadsDestinations, request: Request, page: paging.
     only_known(request, paging.PARAMETERS)
     with caller.sees() as connection:
         found, more = catalog.list_destinations(connection, page, caller.sight)
-    shown = {"destinations": [wire.destination(one) for one in found]}
+        shown = {"destinations": _shown(connection, caller, found)}
     return {**success(shown), **paging.next_page(request, found, more=more)}
 
 
@@ -103,7 +106,8 @@ def destinations_for_recipient(caller: ReadsDestinations) -> Any:
         )
     with caller.sees() as connection:
         found = catalog.every_destination(connection, caller.sight)
-    return success({"destinations": [wire.destination(one) for one in found]})
+        shown = _shown(connection, caller, found)
+    return success({"destinations": shown})
 
 
 @router.get(
@@ -117,7 +121,8 @@ def get_destination(caller: ReadsDestinations, destination_id: Number) -> Any:
     """Give a destination."""
     with caller.sees() as connection:
         found = catalog.get_destination(connection, _identity(destination_id), caller.sight)
-    return success({"destination": wire.destination(found)})
+        shown = _shown(connection, caller, [found])
+    return success({"destination": shown[0]})
 
 
 @router.patch(
@@ -146,12 +151,12 @@ def change_destination(
             settings=wire.settings_of(said, given=True),
             sight=caller.sight,
         )
-        shown = wire.destination(after)
+        shown = _shown(connection, caller, [after])[0]
         return Written(
             success({"destination": shown}, "The destination was changed."),
             f"destinations/{number}",
             before=wire.destination(before),
-            after=shown,
+            after=wire.destination(after),
         )
 
     return caller.writes("destinations.change", work)
@@ -212,11 +217,21 @@ def try_destination(
         number = _identity(destination_id)
         change = _change(connection, caller, number, said) if said else None
         found = catalog.get_destination(connection, number, caller.sight)
+        shown = _shown(connection, caller, [found])[0]
         address = catalog.open_address(
             connection, caller.house.ring, number, caller.sight, change=change
         )
     _try(caller, address)
-    return success({"destination": wire.destination(found)}, "The connection works.")
+    return success({"destination": shown}, "The connection works.")
+
+
+def _shown(
+    connection: Connection, caller: Caller, found: Sequence[Destination]
+) -> list[dict[str, Any]]:
+    """Write destinations with the figures of their transfers."""
+    figures = figures_of(connection, [one.id for one in found])
+    inside = caller.token is None
+    return [wire.destination(one, figures.get(one.id, NONE), inside=inside) for one in found]
 
 
 def _try(caller: Caller, address: catalog.Address) -> None:

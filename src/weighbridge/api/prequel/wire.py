@@ -9,16 +9,22 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from weighbridge.api.prequel.envelope import NEVER, Body, Moment, Name, Reference, moment
+from weighbridge.api.prequel.transfer_words import TransferShown, transfer
 from weighbridge.catalog.destinations import Destination
 from weighbridge.catalog.models import Source
 from weighbridge.connectors.destinations import shapes
 from weighbridge.connectors.destinations.registry import VENDORS, Vendor
+from weighbridge.deliver.figures import NONE, Figures
 from weighbridge.errors import BadArgument
 
 ModelName = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Frequency = Annotated[
     Literal[0, 15, 60, 360, 720, 1440],
     Field(description="Minutes between two transfers; 0 is the installation's default, daily."),
+]
+Verify = Annotated[
+    bool,
+    Field(description="Whether a data-integrity job follows each transfer. No word of Prequel."),
 ]
 Concurrency = Annotated[int, Field(ge=1, le=100)]
 ModelNames = Annotated[
@@ -47,6 +53,7 @@ class _NewDestination(Body):
     max_concurrent_transfers: Concurrency = 1
     max_concurrent_queries_per_transfer: Concurrency = 1
     machine_type_id: UUID | None = None
+    verify_after_transfer: Verify = False
 
 
 class _DestinationChange(Body):
@@ -61,6 +68,7 @@ class _DestinationChange(Body):
     max_concurrent_transfers: Concurrency | None = None
     max_concurrent_queries_per_transfer: Concurrency | None = None
     machine_type_id: UUID | None = None
+    verify_after_transfer: Verify | None = None
 
 
 class _DestinationShown(BaseModel):
@@ -81,6 +89,8 @@ class _DestinationShown(BaseModel):
     max_concurrent_queries_per_transfer: int
     is_enabled: bool
     machine_type_id: str | None = None
+    verify_after_transfer: bool = Field(False, description="Only if it is set.")
+    last_completed_transfer: TransferShown | None = None
     total_rows_transferred_last_billing_period: int
     total_delta_rows_transferred_last_billing_period: int
     total_rows_transferred_current_billing_period: int
@@ -88,7 +98,7 @@ class _DestinationShown(BaseModel):
 
 SETTINGS = (
     "name", "enabled_models", "frequency_minutes", "is_enabled", "max_concurrent_transfers",
-    "max_concurrent_queries_per_transfer", "machine_type_id",
+    "max_concurrent_queries_per_transfer", "machine_type_id", "verify_after_transfer",
 )  # fmt: skip
 
 
@@ -182,8 +192,10 @@ def options_of(body: Any, vendor: str, *, given: bool = False) -> dict[str, Any]
     return None if said is None else shapes.plain(said, given=given)
 
 
-def destination(found: Destination) -> dict[str, Any]:
-    """Write a destination. Its figures are those of transfers, of which there are none yet."""
+def destination(
+    found: Destination, figures: Figures = NONE, *, inside: bool = True
+) -> dict[str, Any]:
+    """Write a destination with its figures; `inside`: for whoever may know where rows come from."""
     shown: dict[str, Any] = {
         "id": str(found.id),
         "vendor": found.vendor,
@@ -191,7 +203,7 @@ def destination(found: Destination) -> dict[str, Any]:
         "recipient_id": str(found.recipient.id),
         "created_at": moment(found.created_at),
         "updated_at": moment(found.updated_at),
-        "last_successful_transfer_ended_at": moment(None),
+        "last_successful_transfer_ended_at": moment(figures.last_successful_at),
         "id_in_provider_system": found.recipient.id_in_provider_system,
         "products": list(found.recipient.products),
         "enabled_models": list(found.enabled_models),
@@ -199,11 +211,15 @@ def destination(found: Destination) -> dict[str, Any]:
         "max_concurrent_transfers": found.max_concurrent_transfers,
         "max_concurrent_queries_per_transfer": found.max_concurrent_queries_per_transfer,
         "is_enabled": found.is_enabled,
-        "total_rows_transferred_last_billing_period": 0,
-        "total_delta_rows_transferred_last_billing_period": 0,
-        "total_rows_transferred_current_billing_period": 0,
+        "total_rows_transferred_last_billing_period": figures.rows_before,
+        "total_delta_rows_transferred_last_billing_period": figures.delta_before,
+        "total_rows_transferred_current_billing_period": figures.rows_now,
         found.vendor: dict(found.options),
     }
+    if figures.last_completed is not None:
+        shown["last_completed_transfer"] = transfer(figures.last_completed, inside=inside)
+    if found.verify_after_transfer:
+        shown["verify_after_transfer"] = True
     if found.machine_type_id is not None:
         shown["machine_type_id"] = str(found.machine_type_id)
     return shown

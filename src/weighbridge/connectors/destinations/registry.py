@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,13 +15,18 @@ from weighbridge.connectors.destinations.options import Options
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
 
+if TYPE_CHECKING:
+    from weighbridge.connectors.loading import Loader
+    from weighbridge.net.hosts import HostPolicy
+
 
 @dataclass(frozen=True)
 class Vendor:
     """A vendor: its name on the wire, for people, and the shape of its options.
 
     `side` makes of options what a connector of ours opens; without one, `not_yet` says why the
-    vendor cannot be reached; with one, `limits` says what of it does not work. `delivers`: transfers run to it. `source`: may be delivered from.
+    vendor cannot be reached; with one, `limits` says what of it does not work. `loader` opens
+    what transfers are loaded with. `source`: may be delivered from.
     """
 
     key: str
@@ -30,8 +35,13 @@ class Vendor:
     side: Callable[[Options, str], SideSpec] | None = None
     limits: str = ""
     not_yet: str = ""
-    delivers: bool = False
     source: bool = False
+    loader: Callable[[Options, str, HostPolicy], Loader] | None = None
+
+    @property
+    def delivers(self) -> bool:
+        """Tell whether transfers run to it."""
+        return self.loader is not None
 
 
 def _postgresql(options: Options, label: str) -> SideSpec:
@@ -50,6 +60,13 @@ def _postgresql(options: Options, label: str) -> SideSpec:
             "connect_timeout": str(said.connection_timeout_in_seconds),
         },
     )
+
+
+def _load_postgresql(options: Options, label: str, policy: HostPolicy) -> Loader:
+    from weighbridge.connectors.postgresql_loader import PostgresLoader  # noqa: PLC0415 an extra
+
+    said = cast("PostgresOptions", options)
+    return PostgresLoader(_postgresql(options, label), policy, said.schema_)
 
 
 def _mysql(options: Options, label: str) -> SideSpec:
@@ -87,8 +104,8 @@ _NO_TLS = "no tunnels, no TLS"
 _WAREHOUSE = "it has no connector"
 _BUCKET = "no connector writes to buckets"
 VENDORS = _listed(
-    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True),
-    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True),
+    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
+    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
     Vendor("mysql", "MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
     Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
     Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, _NO_TLS, source=True),
@@ -155,6 +172,20 @@ def side(vendor: Vendor, options: Options, label: str) -> SideSpec:
             next_step="Its options were checked and can be stored.",
         )
     return vendor.side(options, label)
+
+
+def open_loader(vendor: Vendor, options: Options, label: str, policy: HostPolicy) -> Loader:
+    """Connect to a destination to load into it. Raises BadArgument where nothing can be yet.
+
+    Raises ConnectionFailed, AuthFailed, HostRefused, MissingExtra.
+    """
+    if vendor.loader is None:
+        raise BadArgument(
+            f"Nothing can be delivered to {vendor.display} yet"
+            f"{f': {vendor.not_yet}' if vendor.not_yet else ''}.",
+            next_step="Its options were checked and can be stored.",
+        )
+    return vendor.loader(options, label, policy)
 
 
 def complaint(error: ValidationError, at: str) -> str:

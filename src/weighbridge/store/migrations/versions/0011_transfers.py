@@ -108,6 +108,10 @@ def upgrade() -> None:
     for statement in (_TRANSFERS, _MODELS, _WATERMARKS, *_INDEXES):
         op.execute(statement)
     op.execute("CREATE SEQUENCE weighbridge.load_token")
+    op.execute(
+        "ALTER TABLE weighbridge.destinations"
+        " ADD COLUMN verify_after_transfer boolean DEFAULT false NOT NULL"
+    )
     for table in _SEEN:
         op.execute(f"ALTER TABLE weighbridge.{table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE weighbridge.{table} FORCE ROW LEVEL SECURITY")
