@@ -39,7 +39,9 @@ class Again(Exception):
         self.after = after
 
 
-def request_job(connection: Connection, name: str, *, priority: int = 0, **ids: int) -> None:
+def request_job(
+    connection: Connection, name: str, *, priority: int = 0, **ids: int | str
+) -> None:
     """Ask for a job in the transaction that writes its row: both are there, or neither.
 
     Of the jobs that wait, those of a higher `priority` are begun first. The job carries the trace
@@ -83,7 +85,7 @@ def make_app(url: str, works: dict[str, Work], *, slots: int) -> procrastinate.A
 def _logged(name: str, work: Work) -> Callable[..., None]:
     """Give every line that a job writes to the log its id and its trace, and the end a line."""
 
-    def run(context: procrastinate.JobContext, trace: str | None = None, **ids: int) -> None:
+    def run(context: procrastinate.JobContext, trace: str | None = None, **ids: Any) -> None:
         began, outcome = time.perf_counter(), "failed"
         with structlog.contextvars.bound_contextvars(task=name, job=context.job.id, trace=trace):
             try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -14,6 +15,12 @@ from weighbridge.connectors.destinations.databases import MySQLOptions, Postgres
 from weighbridge.connectors.destinations.options import Options
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
+from weighbridge.net.hosts import HostPolicy
+
+# Options, label, policy, table, key: a local copy of a delivered table, as long as it is needed.
+Mirror = Callable[
+    [Options, str, HostPolicy, str, tuple[str, ...]], AbstractContextManager[SideSpec]
+]
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Vendor:
 
     `side` makes of options what a connector of ours opens; without one, `not_yet` says why the
     vendor cannot be reached; with one, `limits` says what of it does not work. `delivers`: transfers run to it. `source`: may be delivered from.
+    `mirror`: where the engine cannot read a delivered table where it lies.
     """
 
     key: str
@@ -32,6 +40,7 @@ class Vendor:
     not_yet: str = ""
     delivers: bool = False
     source: bool = False
+    mirror: Mirror | None = None
 
 
 def _postgresql(options: Options, label: str) -> SideSpec:
@@ -155,6 +164,34 @@ def side(vendor: Vendor, options: Options, label: str) -> SideSpec:
             next_step="Its options were checked and can be stored.",
         )
     return vendor.side(options, label)
+
+
+@contextmanager
+def open_side(
+    vendor: Vendor,
+    options: Options,
+    label: str,
+    policy: HostPolicy,
+    table: str | tuple[str, ...],
+    key: tuple[str, ...],
+) -> Generator[SideSpec]:
+    """Give a side of one table that the engine can open, as long as the context lasts.
+
+    A `table` of one name is one that was delivered; of parts, one of a source, as it is named.
+    Raises BadArgument where nothing can be read yet.
+    """
+    if vendor.mirror is not None and isinstance(table, str):
+        with vendor.mirror(options, label, policy, table, key) as spec:
+            yield spec
+        return
+    named = (*_schema(options), table) if isinstance(table, str) else table
+    yield replace(side(vendor, options, label), table=named)
+
+
+def _schema(options: Options) -> tuple[str, ...]:
+    """Say in which schema or database tables are delivered."""
+    named = getattr(options, "schema_", None) or getattr(options, "write_database", None)
+    return (named,) if named else ()
 
 
 def complaint(error: ValidationError, at: str) -> str:
