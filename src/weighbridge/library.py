@@ -69,13 +69,13 @@ class Comparison:
             yield batch.rename_columns(names)
 
     def marked_batches(self, moments: str, rows: int = 10_000) -> Iterator[pa.RecordBatch]:
-        """Stream every differing row with the moments of a column; `rows_of` takes them apart.
+        """Stream every differing row with the moments of a column; `row_diffs` takes them apart.
 
         moment_left and moment_right are microseconds since 1970, as `compare.rows.all_rows` says.
         """
         yield from all_rows(self._outcome.task, rows, moments=moments)
 
-    def rows_of(self, batch: pa.RecordBatch) -> Iterator[RowDiff]:
+    def row_diffs(self, batch: pa.RecordBatch) -> Iterator[RowDiff]:
         """Give the rows of a batch of `marked_batches`, or of a part of one."""
         task = self._outcome.task
         yield from row_diffs(task.keys, task.values, batch)

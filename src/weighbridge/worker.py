@@ -19,6 +19,8 @@ from weighbridge.catalog import errands
 from weighbridge.catalog.data_sources import policy_of
 from weighbridge.datadiffs import run as datadiffs_run
 from weighbridge.datadiffs import store as datadiffs_store
+from weighbridge.integrity import run as integrity_run
+from weighbridge.integrity import store as integrity_store
 from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
 from weighbridge.process import begin, grace_seconds, needed
 from weighbridge.store.database import EVERYTHING, Database, seen_by
@@ -48,6 +50,9 @@ async def _work(url: str, ring: KeyRing, slots: int, grace: float) -> None:
     works: dict[str, Work] = {
         datadiffs_store.JOB: partial(
             datadiffs_run.run, database, ring, policy=policy, leaving=leaving
+        ),
+        integrity_store.JOB: partial(
+            integrity_run.run, database, ring, policy=policy, leaving=leaving
         ),
         errands.JOB: partial(errands.run, database, ring, policy=policy),
     }
@@ -105,6 +110,8 @@ def _find_lost(database: Database) -> None:
     with seen_by(database, EVERYTHING) as connection:
         for number in datadiffs_store.request_lost(connection):
             log.error("lost", diff=number)
+        for job_id in integrity_store.request_lost(connection):
+            log.error("lost", integrity_job=str(job_id))
 
 
 async def _again_and_again(errand: Callable[[], Awaitable[None]]) -> None:

@@ -39,9 +39,7 @@ class Again(Exception):
         self.after = after
 
 
-def request_job(
-    connection: Connection, name: str, *, priority: int = 0, **ids: int | str
-) -> None:
+def request_job(connection: Connection, name: str, *, priority: int = 0, **ids: int | str) -> None:
     """Ask for a job in the transaction that writes its row: both are there, or neither.
 
     Of the jobs that wait, those of a higher `priority` are begun first. The job carries the trace

@@ -167,7 +167,7 @@ def side(vendor: Vendor, options: Options, label: str) -> SideSpec:
 
 
 @contextmanager
-def open_side(
+def open_side(  # noqa: PLR0917 what `Vendor.mirror` takes, too
     vendor: Vendor,
     options: Options,
     label: str,
