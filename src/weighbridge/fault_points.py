@@ -51,6 +51,12 @@ POINTS = (
     "integrity.leaving",
     "integrity.handed_back",
     "integrity.to_be_tried_again",
+    "repair.claimed",
+    "repair.planned",
+    "repair.applied",
+    "repair.verified",
+    "repair.finishing",
+    "repair.finished",
 )
 
 

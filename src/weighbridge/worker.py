@@ -19,6 +19,7 @@ from weighbridge.catalog import errands
 from weighbridge.catalog.data_sources import policy_of
 from weighbridge.datadiffs import run as datadiffs_run
 from weighbridge.datadiffs import store as datadiffs_store
+from weighbridge.integrity import repair_run, repairs
 from weighbridge.integrity import run as integrity_run
 from weighbridge.integrity import store as integrity_store
 from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
@@ -54,6 +55,7 @@ async def _work(url: str, ring: KeyRing, slots: int, grace: float) -> None:
         integrity_store.JOB: partial(
             integrity_run.run, database, ring, policy=policy, leaving=leaving
         ),
+        repairs.JOB: partial(repair_run.run, database, ring, policy=policy, leaving=leaving),
         errands.JOB: partial(errands.run, database, ring, policy=policy),
     }
     app = make_app(url, works, slots=slots)
@@ -112,6 +114,8 @@ def _find_lost(database: Database) -> None:
             log.error("lost", diff=number)
         for job_id in integrity_store.request_lost(connection):
             log.error("lost", integrity_job=str(job_id))
+        for repair_id in repairs.request_lost(connection):
+            log.error("lost", repair=str(repair_id))
 
 
 async def _again_and_again(errand: Callable[[], Awaitable[None]]) -> None:

@@ -18,7 +18,7 @@ from tests.faults.command import run_sql
 from tests.house import House
 from weighbridge.catalog.data_sources import policy_of
 from weighbridge.catalog.destinations import Sight
-from weighbridge.integrity import Job, get
+from weighbridge.integrity import Job, get, repair_run
 from weighbridge.integrity import run as story
 from weighbridge.jobs.queue import ATTEMPTS, Again
 from weighbridge.store.database import EVERYTHING, seen_by
@@ -131,6 +131,31 @@ class Delivery:
                 story.run(self.house.database, self.house.ring, number, policy=policy)
                 return self.job(number)
         raise AssertionError(f"{number} is tried again for ever")
+
+    def repaired(self, number: str, **body: Any) -> dict[str, Any]:
+        """Repair what a job found, here and now; give what came of it."""
+        answer = self.client.post(f"{self.path}/{number}/repair", json={"dry_run": False, **body})
+        assert answer.status_code == 200, answer.text
+        made = answer.json()["data"]["repair"]
+        assert made["status"] == "PENDING"
+        return self.mend(number, made["id"])
+
+    def mend(self, number: str, repair: str) -> dict[str, Any]:
+        """Do a repair's work here and now."""
+        policy = policy_of(self.house.database)
+        for _ in range(2 * ATTEMPTS):
+            with suppress(Again):
+                repair_run.run(self.house.database, self.house.ring, repair, policy=policy)
+                break
+        answer = self.client.get(f"{self.path}/{number}/repair/{repair}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]["repair"]
+
+    def planned(self, number: str, **body: Any) -> dict[str, Any]:
+        """Ask what a repair would do."""
+        answer = self.client.post(f"{self.path}/{number}/repair", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["data"]["repair"]
 
     def checked(self, *, query: str = "", **body: Any) -> Job:
         """Ask for a job and do it."""

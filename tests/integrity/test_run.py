@@ -7,18 +7,22 @@ from typing import Any
 
 import pytest
 
-from tests.integrity.ground import DELIVERED, ORDERS, Delivery, a_delivery
 from tests.house import House
+from tests.integrity.ground import DELIVERED, ORDERS, Delivery, a_delivery
 
 BEGAN = datetime(2024, 3, 1, 12, 0, tzinfo=UTC)
 ROWS = 400
 FILLED = (
     ORDERS,
-    f"insert into orders select i, 'ours', i * 1.5, 'note ' || i,"
-    f" timestamptz '{BEGAN.isoformat()}' + i * interval '1 minute'"
-    f" from generate_series(1, {ROWS}) i",
-    "insert into orders select 100000 + i, 'theirs', i, 'not ours', now()"
-    " from generate_series(1, 50) i",
+    (
+        f"insert into orders select i, 'ours', i * 1.5, 'note ' || i,"
+        f" timestamptz '{BEGAN.isoformat()}' + i * interval '1 minute'"
+        f" from generate_series(1, {ROWS}) i"
+    ),
+    (
+        "insert into orders select 100000 + i, 'theirs', i, 'not ours', now()"
+        " from generate_series(1, 50) i"
+    ),
 )  # fmt: skip
 LATEST = BEGAN + timedelta(minutes=ROWS)
 

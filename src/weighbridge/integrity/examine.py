@@ -39,14 +39,20 @@ class Question:
     span: tuple[datetime | None, datetime | None] = (None, None)
     keys: Sequence[tuple[str, ...]] | None = None
     compare: Compare = "content"
+    # Of rows that the next transfer brings, too, all are given.
+    every: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """A model's result, and its rows, given one by one as they are stored."""
+    """A model's result, and its rows, given one by one as they are stored.
+
+    `table`: the destination has it.
+    """
 
     result: Result
     rows: Callable[[], Iterator[dict[str, Any]]]
+    table: bool = True
 
 
 @contextmanager
@@ -56,7 +62,7 @@ def examined(
     """Find what is not right of a model; the rows can be read while the context lasts."""
     with sides_of(ground, span=question.span, keys=question.keys) as sides:
         if sides.narrow[1] is None:
-            yield Found(_without_table(ground, sides, stop), lambda: iter(()))
+            yield Found(_without_table(ground, sides, stop), lambda: iter(()), table=False)
             return
         with compared(ground, sides, question.compare, stop=stop, progress=progress) as found:
             yield _found(ground, sides, question, found, stop=stop)
@@ -138,9 +144,11 @@ def _found(
     result = replace(result, log=told(result, sides.not_there))
 
     def kept() -> Iterator[dict[str, Any]]:
+        import pyarrow as pa  # noqa: PLC0415 heavy
+
         names, keep = dict(ground.names()), Kept()
         for batch, classes in batches():
-            mask = keep.wanted(classes)
+            mask = pa.array([True] * len(classes)) if question.every else keep.wanted(classes)
             listed = classes.filter(mask).to_pylist()
             for row, name in zip(found.row_diffs(batch.filter(mask)), listed, strict=True):
                 yield as_stored(row, name, names)

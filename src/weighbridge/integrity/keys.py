@@ -10,10 +10,15 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from weighbridge.errors import BadArgument
+from weighbridge.errors import BadArgument, NotComparable
 
 if TYPE_CHECKING:
     from weighbridge.types.columns import Column
+
+# The families whose values a server finds again by their text.
+_FINDABLE = {
+    "int", "uuid", "decimal", "float", "bool", "date", "timestamp", "timestamptz", "text",
+}  # fmt: skip
 
 
 def key_of(text: str, width: int) -> tuple[str, ...]:
@@ -42,7 +47,15 @@ def as_values(
     """Keep the keys that the columns can hold, in the form in which servers write them.
 
     One that is no value of its column is no row's: it is left out, so that no server refuses all.
+    Raises NotComparable for columns by whose text no row is found.
     """
+    for column in columns:
+        if column.type.family not in _FINDABLE:
+            raise NotComparable(
+                f"The key column {column.name} is {column.type.declared}: single rows cannot be"
+                " asked for by it.",
+                next_step="Ask for a window, or for all rows.",
+            )
     found: list[tuple[str, ...]] = []
     for key in keys:
         parts = [_value(text, c) for text, c in zip(key, columns, strict=True)]

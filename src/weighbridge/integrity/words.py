@@ -20,6 +20,12 @@ _NEXT = {
     "pending": "will come with the next transfer",
     "stale": "will be brought up to date by the next transfer",
 }
+# What a repair does with the rows of a class.
+REPAIRED = {
+    "missing": "{rows} will be added as the source has them, if no such row is there by then.",
+    "incorrect": "{rows} will be changed to what the source has, if nobody changed them meanwhile.",
+    "orphaned": "{rows} that the source does not have will be deleted, if nobody changed them.",
+}
 _ORDER = ("missing", "incorrect", "orphaned", "pending", "stale")
 _WORDS = {
     "PENDING": "The job waits for a worker.",

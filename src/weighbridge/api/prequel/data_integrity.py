@@ -11,10 +11,16 @@ from weighbridge.api.auth import Written
 from weighbridge.api.paging import only_known
 from weighbridge.api.prequel import integrity_wire as wire
 from weighbridge.api.prequel import paging
-from weighbridge.api.prequel.auth import Caller, ReadsDestinations, WritesDestinations
+from weighbridge.api.prequel.auth import (
+    Caller,
+    ReadsDestinations,
+    ReadsRecipients,
+    WritesDestinations,
+    WritesRecipients,
+)
 from weighbridge.api.prequel.envelope import Answer, PageAnswer, identity, problems, success
 from weighbridge.errors import NoSuchObject
-from weighbridge.integrity import results
+from weighbridge.integrity import repairs, results
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -25,6 +31,7 @@ router = APIRouter(tags=["Data Integrity"])
 
 Number = Annotated[str, Path(max_length=100, description="Destination ID.")]
 JobNumber = Annotated[str, Path(max_length=100, description="Integrity Job ID.")]
+RepairNumber = Annotated[str, Path(max_length=100, description="Repair ID.")]
 ModelName = Annotated[
     str | None, Query(max_length=200, description="Of this model only.", pattern=r"^[^\x00]*$")
 ]
@@ -40,6 +47,13 @@ def _ids(destination_id: str, job_id: str) -> tuple[UUID, UUID]:
             f"There is no data-integrity job {job_id[:60]!r}.",
             next_step=f"GET /destinations/{where}/data-integrity lists those that there are.",
         ) from None
+
+
+def _repair_id(text: str) -> UUID:
+    try:
+        return identity(text, "repair")
+    except NoSuchObject as error:
+        raise NoSuchObject(error.message, next_step=repairs.MAKE_ONE) from None
 
 
 def _inside(caller: Caller) -> bool:
@@ -198,3 +212,56 @@ def list_data_integrity_rows(  # noqa: PLR0917 FastAPI gives them by name
     last = (shown[-1].n, shown[-1].model_id) if shown else ()
     answer = success({"rows": [wire.row(one) for one in shown]})
     return {**answer, **paging.next_after(request, last, more=len(rows) > page.size)}
+
+
+@router.post(
+    f"{_AT}/{{job_id}}/repair",
+    summary="Repair rows that a data integrity job found",
+    response_model=Answer[wire.RepairData],
+    responses=problems(404),
+)
+def create_data_integrity_repair(
+    caller: WritesRecipients, destination_id: Number, job_id: JobNumber,
+    body: wire.NewRepair | None = None,
+) -> Any:  # fmt: skip
+    """Say what would put the rows right, as SQL of both ways; or, if it is no dry run, do it.
+
+    A row that changed at the destination since it was looked at is left alone.
+    """
+    said = body or wire.NewRepair.model_validate({})
+
+    def work(connection: Connection) -> Written:
+        job = integrity.get(connection, *_ids(destination_id, job_id), caller.sight)
+        made = repairs.request(
+            connection,
+            caller.house.ring,
+            job,
+            models=said.models,
+            classes=said.classes,
+            dry_run=said.dry_run,
+            created_by=caller.key.id,
+        )
+        # The plan holds rows: the audit does not.
+        kept = {"job": str(job.id), **made.request}
+        words = "This is what would be done." if made.dry_run else "The repair was created."
+        return Written(
+            success({"repair": wire.repair(made)}, words), f"repairs/{made.id}", after=kept
+        )
+
+    return caller.writes("integrity.repair", work)
+
+
+@router.get(
+    f"{_AT}/{{job_id}}/repair/{{repair_id}}",
+    summary="Get a repair of rows that a data integrity job found",
+    response_model=Answer[wire.RepairData],
+    responses=problems(404),
+)
+def get_data_integrity_repair(
+    caller: ReadsRecipients, destination_id: Number, job_id: JobNumber, repair_id: RepairNumber
+) -> Any:
+    """Give a repair: how far it is, what was put right, what was left alone."""
+    with caller.sees() as connection:
+        job = integrity.get(connection, *_ids(destination_id, job_id), caller.sight)
+        found = repairs.get(connection, job, _repair_id(repair_id))
+    return success({"repair": wire.repair(found)})

@@ -288,6 +288,8 @@ def repair(found: Repair) -> dict[str, Any]:
         "submitted_at": moment(found.created_at),
         "started_at": moment(found.started_at),
         "ended_at": moment(found.ended_at),
-        "models": list(found.outcome or ()),
+        "models": [
+            {name: one[name] for name in RepairOfModel.model_fields} for one in found.outcome or ()
+        ],
         "log_message": found.words,
     }
