@@ -27,7 +27,7 @@ def test_cancelled_within_five_seconds_and_gone_from_both_servers(faulty: Integr
     faulty.ground.pace(30)
     number = faulty.delivery.ask()
     worker = faulty.ground.worker()
-    wait_until_busy(faulty.delivery.urls[0], "slow_orders", 40)
+    wait_until_busy(faulty.delivery.urls[0], "COPY (SELECT", 40)
     asked = time.monotonic()
     answer = faulty.delivery.client.post(f"{faulty.delivery.path}/{number}/cancel")
     assert answer.json()["data"]["job"]["status"] == "RUNNING"
@@ -48,7 +48,7 @@ def test_it_can_be_followed_and_is_handed_back(faulty: IntegrityGround) -> None:
     faulty.ground.pace(30)
     number = faulty.delivery.ask()
     first = faulty.ground.worker(grace=0)
-    wait_until_busy(faulty.delivery.urls[0], "slow_orders", 40)
+    wait_until_busy(faulty.delivery.urls[0], "COPY (SELECT", 40)
     until(lambda: "Under way: orders" in _said(faulty, number), 20, lambda: _said(faulty, number))
     first.process.terminate()
     assert first.process.wait(15) == 0, first.words
@@ -85,7 +85,7 @@ def test_our_own_database_goes_away_meanwhile(faulty: IntegrityGround, postgres:
     faulty.ground.pace(0.3)  # nine seconds
     number = faulty.delivery.ask()
     worker = faulty.ground.worker()
-    wait_until_busy(faulty.delivery.urls[0], "slow_orders", 40)
+    wait_until_busy(faulty.delivery.urls[0], "COPY (SELECT", 40)
     name = urlsplit(faulty.ground.house.database.url).path.lstrip("/")
     run_sql(
         postgres,

@@ -97,7 +97,7 @@ def _dead(worker: Worker, name: str) -> float:
 
 def _disturb(ground: IntegrityGround, number: str, worker: Worker, story: Story) -> None:
     if story.pace > 1:
-        wait_until_busy(ground.delivery.urls[0], "slow_orders", 40)
+        wait_until_busy(ground.delivery.urls[0], "COPY (SELECT", 40)
     if story.then == "cancel":
         answer = ground.delivery.client.post(f"{ground.delivery.path}/{number}/cancel")
         assert answer.status_code == 200

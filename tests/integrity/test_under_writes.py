@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Generator, Sequence
@@ -16,7 +17,7 @@ from tests.house import House
 from tests.integrity.ground import DELIVERED, ORDERS, Delivery, a_delivery
 from tests.journeys.writers import Batch, Copy, Writer
 from tests.servers import mariadb as mariadb_tools
-from weighbridge.integrity import ground as integrity_ground
+from weighbridge.connectors.postgresql import PostgresSource
 
 ROWS = 20_000
 # The writer leaves these alone: the defects are there.
@@ -44,7 +45,7 @@ class SourceCopy(Copy):
     def write(self, connection: Any, batch: Batch) -> None:
         keys, amounts, notes = (list(column) for column in zip(*batch.rows, strict=True))
         connection.execute(
-            "insert into orders select k, 'ours', a % 1000, n, clock_timestamp()"
+            "insert into orders select k, 'ours', a %% 1000, n, clock_timestamp()"
             " from unnest(%s::int8[], %s::int8[], %s::text[]) as t(k, a, n)"
             " on conflict (id) do update set amount = excluded.amount, note = excluded.note,"
             " updated_at = excluded.updated_at",
@@ -160,7 +161,9 @@ def test_planted_defects_are_found_and_nothing_else(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     # As long as commits take here; the half minute of PostgreSQL would forgive too much.
-    monkeypatch.setattr(integrity_ground, "look_back", lambda _: timedelta(seconds=2))
+    monkeypatch.setattr(
+        PostgresSource, "traits", dataclasses.replace(PostgresSource.traits, look_back=2)
+    )
     there = request.getfixturevalue("fresh_postgres2" if kind == "postgres" else "fresh_mariadb")
     made = a_delivery(house, fresh_postgres, there, tenant="ours")
     made.source(

@@ -27,6 +27,8 @@ class Traits:
     sides with the same name can be compared inside the servers. `local`: DuckDB in this
     process reads it, so that any expression can run at the source. `cheap_rescan`: reading a
     second time costs no parsing. `joins`: it can join itself with another side in the same place.
+    `look_back`: by how many seconds a row may become visible later than the moment of change that
+    it carries.
     """
 
     vendor: str
@@ -35,6 +37,7 @@ class Traits:
     local: bool = False
     cheap_rescan: bool = True
     joins: bool = False
+    look_back: int = 300
 
 
 @dataclass(frozen=True)

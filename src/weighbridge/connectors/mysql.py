@@ -54,7 +54,7 @@ CANCEL_SECONDS = 3
 class MySQLSource:
     """One table, view or query of a MariaDB or MySQL server."""
 
-    traits = Traits(vendor="mysql", dialect="mysql")
+    traits = Traits(vendor="mysql", dialect="mysql", look_back=5)
 
     def __init__(self, spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> None:
         self.label = spec.label

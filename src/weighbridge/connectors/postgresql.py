@@ -61,7 +61,10 @@ COMPILED = "SET LOCAL jit = on"
 class PostgresSource:
     """One table, view or query of a PostgreSQL server, in one REPEATABLE READ snapshot."""
 
-    traits = Traits(vendor="postgresql", dialect="postgres", fingerprints="postgresql", joins=True)
+    traits = Traits(
+        vendor="postgresql", dialect="postgres", fingerprints="postgresql", joins=True,
+        look_back=30,
+    )  # fmt: skip
 
     def __init__(self, spec: SideSpec, policy: HostPolicy, *, snapshot: bool = True) -> None:
         self.label = spec.label

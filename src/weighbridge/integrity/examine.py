@@ -118,7 +118,7 @@ def _found(
     ground: Ground, sides: Sides, question: Question, found: Comparison, *, stop: Stop
 ) -> Found:
     span = tuple(None if bound is None else micros(bound) for bound in question.span)
-    watermark = _watermark(ground)
+    watermark = _watermark(ground, sides)
 
     def batches() -> Iterator[tuple[Any, Any]]:
         for whole in found.marked_batches(ground.last_modified[0]):
@@ -139,9 +139,9 @@ def _found(
         compared=rows.matched + sum(total.values()),
         counts=total,
         partitions=tuple(_counted(ground, sides, places.ranges(), stop)),
-        watermark=ground.watermark,
+        watermark=sides.watermark,
     )
-    result = replace(result, log=told(result, sides.not_there))
+    result = replace(result, log=told(result, sides.not_there, changed=_changed(ground)))
 
     def kept() -> Iterator[dict[str, Any]]:
         import pyarrow as pa  # noqa: PLC0415 heavy
@@ -156,9 +156,9 @@ def _found(
     return Found(result, kept)
 
 
-def _watermark(ground: Ground) -> Watermark:
-    mark = ground.watermark
-    return Watermark(None if mark is None else micros(mark), ground.confirmed is not None)
+def _watermark(ground: Ground, sides: Sides) -> Watermark:
+    mark = sides.watermark
+    return Watermark(None if mark is None else micros(mark), ground.delivered)
 
 
 def as_stored(row: RowDiff, name: str, names: dict[str, str]) -> dict[str, Any]:
@@ -207,12 +207,16 @@ def _asked(spec: SideSpec, policy: HostPolicy, stop: Stop) -> list[int]:
 
 def _without_table(ground: Ground, sides: Sides, stop: Stop) -> Result:
     """Say of a model without a table how many rows it will have; missing is what once was there."""
-    column, mark = sides.shapes[0].column(ground.last_modified[0]), ground.watermark
+    column, mark = sides.shapes[0].column(ground.last_modified[0]), sides.watermark
     later = None if column is None or mark is None else (column, mark)
     rows, after = _asked(counting_all(sides.narrow[0], later), ground.source.policy, stop)
-    pending = rows if ground.confirmed is None else after
+    pending = after if ground.delivered else rows
     found = Result(
         ground.model.id, ground.model.name, "", compared=rows,
         counts={"pending": pending, "missing": rows - pending}, watermark=mark,
     )  # fmt: skip
     return replace(found, log=told(found, (), table=False))
+
+
+def _changed(ground: Ground) -> bool:
+    return ground.confirmed is not None and not ground.delivered

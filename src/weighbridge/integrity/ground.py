@@ -74,11 +74,17 @@ class Ground:
     confirmed: Confirmed | None
 
     @property
-    def watermark(self) -> datetime | None:
-        """Give up to which moment of change every row must be there: what is confirmed, less a look-back."""
-        if self.confirmed is None or self.confirmed.latest is None:
-            return None
-        return self.confirmed.latest - look_back(self.source.vendor.key)
+    def latest(self) -> datetime | None:
+        """Give the greatest moment of change that the destination has confirmed of this model.
+
+        Of a model that was changed since, nothing is confirmed: the next transfer is a full one.
+        """
+        return self.confirmed.latest if self.confirmed is not None and self.delivered else None
+
+    @property
+    def delivered(self) -> bool:
+        """Tell whether the model was ever delivered as it is now."""
+        return self.confirmed is not None and self.confirmed.revision_id == self.model.revision_id
 
     def names(self, *, keys_only: bool = False) -> list[tuple[str, str]]:
         """Give the modelled columns: (name in the source, name at the destination)."""
@@ -93,13 +99,6 @@ class Ground:
         """Name the column of the moment of change, on both sides."""
         column = next(c for c in self.model.columns if c["is_last_modified"])
         return column["name_in_source"], column["name_in_destination"]
-
-
-def look_back(vendor: str) -> timedelta:
-    """Say how long a change may take to be seen, by the source's vendor (contract, decision 8)."""
-    family = registry.find_vendor(vendor).options.__name__
-    seconds = {"PostgresOptions": 30, "MySQLOptions": 5}.get(family, 300)
-    return timedelta(seconds=seconds)
 
 
 def open_ground(
@@ -140,8 +139,10 @@ class Sides:
     """Both sides of a model, open to the engine while the context lasts.
 
     `narrow` holds the rows that are asked for, `whole` those among which they are looked for when
-    they are read again: a row may have left the window on one side. `right` is None where the
+    they are read again: a row may have left the window on one side. The right one is None where the
     destination has no such table. `columns` are compared: (source's, name there, what it holds).
+    `watermark`: up to which moment of change every row must be there, which is what was confirmed,
+    less the source's look-back.
     """
 
     narrow: tuple[SideSpec, SideSpec | None]
@@ -149,6 +150,7 @@ class Sides:
     shapes: tuple[Shape, Shape | None]
     columns: tuple[tuple[Column, str, ColumnType], ...]
     not_there: tuple[str, ...]
+    watermark: datetime | None
 
 
 @contextmanager
@@ -169,7 +171,8 @@ def sides_of(
         source.vendor, source.options, source.label, source.policy,
         table_name(ground.model.source_table), ours,
     ) as left:  # fmt: skip
-        shape = shape_of(left, source.policy)
+        shape, look_back = _asked(left, source.policy)
+        mark = None if ground.latest is None else ground.latest - timedelta(seconds=look_back)
         columns = _columns(ground, shape)
         held = _keys(columns, ours, keys)
         wide, narrow = (
@@ -190,27 +193,27 @@ def sides_of(
                         ground.model.name, theirs,
                     )
                 )  # fmt: skip
-                there = shape_of(right, place.policy)
+                there, _ = _asked(right, place.policy)
             if right is None or there is None:
-                yield Sides((narrow, None), (wide, None), (shape, None), columns, ())
+                yield Sides((narrow, None), (wide, None), (shape, None), columns, (), mark)
                 return
             kept, gone = _there(ground, columns, there)
             all_of, some = (
                 part_of(right, there, window=window, keys=None if held is None else (theirs, held))
                 for window in (None, _window(ground.last_modified[1], span))
             )
-            yield Sides((narrow, some), (wide, all_of), (shape, there), kept, gone)
+            yield Sides((narrow, some), (wide, all_of), (shape, there), kept, gone, mark)
 
 
 def _window(column: str, span: tuple[datetime | None, datetime | None]) -> Window | None:
     return None if span == (None, None) else Window(column, *span)
 
 
-def shape_of(spec: SideSpec, policy: HostPolicy) -> Shape:
-    """Ask a side for its columns."""
+def _asked(spec: SideSpec, policy: HostPolicy) -> tuple[Shape, int]:
+    """Ask a side for its columns, and for its look-back in seconds."""
     source = open_source(spec, policy, snapshot=False)
     try:
-        return source.shape()
+        return source.shape(), source.traits.look_back
     finally:
         source.close()
 
@@ -258,8 +261,7 @@ def _there(
     """Leave out the columns that came to the model since it was delivered; others must be there."""
     gone = tuple(name for _, name, _ in columns if there.column(name) is None)
     needed = {name for _, name in ground.names(keys_only=True)} | {ground.last_modified[1]}
-    since = ground.confirmed is None or ground.confirmed.revision_id != ground.model.revision_id
-    if gone and (needed.intersection(gone) or not since):
+    if gone and (needed.intersection(gone) or ground.delivered):
         raise NoSuchColumn(
             f"The table {ground.model.name} at the destination has no column {gone[0]}.",
             next_step="A full refresh makes the table as the model describes it.",

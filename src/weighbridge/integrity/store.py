@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, func, select, text, tuple_, update
 
 from weighbridge.catalog.destinations import Sight, get_destination
-from weighbridge.errors import NoSuchObject
+from weighbridge.errors import NoSuchObject, NotNow
 from weighbridge.integrity.request import Request, Wish, checked, from_dict
 from weighbridge.integrity.results import Result, history, results_of
 from weighbridge.jobs.queue import request_job
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from weighbridge.catalog.records import Wanted
 
 JOB = "integrity.run"
+# Of one destination; a recipient may ask for them, too.
+MOST_UNDER_WAY = 10
 # Nothing changes a job that has come to one of these.
 ENDED = ("SUCCESS", "PARTIAL_FAILURE", "ERROR", "CANCELLED")
 
@@ -76,6 +78,7 @@ def request(
     """
     destination = get_destination(connection, destination_id, sight)
     asked = checked(connection, destination, wish)
+    _check_room(connection, destination.id)
     row = connection.execute(
         integrity_jobs.insert()
         .values(
@@ -86,6 +89,22 @@ def request(
     ).one()  # fmt: skip
     request_job(connection, JOB, job_id=str(row.id))
     return _job(row, ())
+
+
+def _check_room(connection: Connection, destination_id: UUID) -> None:
+    under_way = connection.execute(
+        select(func.count())
+        .select_from(integrity_jobs)
+        .where(
+            integrity_jobs.c.destination_id == destination_id,
+            integrity_jobs.c.status.not_in(ENDED),
+        )
+    ).scalar_one()
+    if under_way >= MOST_UNDER_WAY:
+        raise NotNow(
+            f"{under_way} jobs of this destination wait or run already.",
+            next_step="Wait for one of them to end, or cancel it.",
+        )
 
 
 def get(connection: Connection, destination_id: UUID, job_id: UUID, sight: Sight) -> Job:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.integrity.classes import CLASSES
 from weighbridge.report.words import listed, plural
 from weighbridge.types.safe_text import safe_text
 
@@ -33,7 +32,9 @@ _WORDS = {
 }
 
 
-def told(found: Result, not_there: Sequence[str], *, table: bool = True) -> str:
+def told(
+    found: Result, not_there: Sequence[str], *, table: bool = True, changed: bool = False
+) -> str:
     """Say what was found of a model."""
     name = safe_text(found.model_name)
     compared = f"{name}: {plural(found.compared, 'row')} compared"
@@ -50,6 +51,8 @@ def told(found: Result, not_there: Sequence[str], *, table: bool = True) -> str:
         said += " The table is not there any more: a full refresh makes it anew."
     elif not found.healthy:
         said += " A repair or a full refresh puts it right."
+    if changed:
+        said += " The model was changed since it was delivered: the next transfer is a full one."
     if not_there:
         said += f" Not compared, because they came to the model since: {listed(not_there)}."
     return said
@@ -94,8 +97,3 @@ def _line(result: Result, *, inside: bool) -> str:
     if inside or result.error is None:
         return result.log
     return f"{safe_text(result.model_name)}: {failed_for_recipient(result.error)}"
-
-
-def summary(counts: Mapping[str, int]) -> str:
-    """List classes with their numbers."""
-    return ", ".join(f"{counts.get(name, 0):,} {name}" for name in CLASSES)

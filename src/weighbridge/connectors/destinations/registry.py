@@ -177,14 +177,15 @@ def open_side(  # noqa: PLR0917 what `Vendor.mirror` takes, too
 ) -> Generator[SideSpec]:
     """Give a side of one table that the engine can open, as long as the context lasts.
 
-    A `table` of one name is one that was delivered; of parts, one of a source, as it is named.
+    A `table` that is a text is one that was delivered; parts are the name of a source's table.
     Raises BadArgument where nothing can be read yet.
     """
     if vendor.mirror is not None and isinstance(table, str):
         with vendor.mirror(options, label, policy, table, key) as spec:
             yield spec
         return
-    named = (*_schema(options), table) if isinstance(table, str) else table
+    parts = (table,) if isinstance(table, str) else table
+    named = (*_schema(options), *parts) if len(parts) == 1 else parts
     yield replace(side(vendor, options, label), table=named)
 
 
