@@ -68,6 +68,18 @@ class Comparison:
         for batch in all_rows(task, rows):
             yield batch.rename_columns(names)
 
+    def marked_batches(self, moments: str, rows: int = 10_000) -> Iterator[pa.RecordBatch]:
+        """Stream every differing row with the moments of a column; `row_diffs` takes them apart.
+
+        moment_left and moment_right are microseconds since 1970, as `compare.rows.all_rows` says.
+        """
+        yield from all_rows(self._outcome.task, rows, moments=moments)
+
+    def row_diffs(self, batch: pa.RecordBatch) -> Iterator[RowDiff]:
+        """Give the rows of a batch of `marked_batches`, or of a part of one."""
+        task = self._outcome.task
+        yield from row_diffs(task.keys, task.values, batch)
+
     def relation(self, name: Name) -> Relation:
         """Give what was found as a table of texts; needs the sides to be open still."""
         with self._outcome.workspace.translated():
@@ -171,20 +183,26 @@ def compare_sides(
     *,
     progress: ProgressCallback,
     stop: Stop,
-    policy: HostPolicy,
+    policy: HostPolicy | tuple[HostPolicy, HostPolicy],
+    again: tuple[SideSpec, SideSpec] | None = None,
 ) -> Comparison:
-    """Compare two sides that are taken apart already; `compare` says the rest."""
-    opened: list[Source] = []
+    """Compare two sides that are taken apart already; `compare` says the rest.
 
-    def reopen() -> tuple[Source, Source]:
-        pair = _open(specs, options, policy)
-        opened.extend(pair)
-        return pair
+    `policy`: one for both sides, or each side's own. `again`: the sides in which differing rows are
+    looked for when they are read again, if these hold more than the sides that are compared.
+    """
+    opened: list[Source] = []
+    policies = policy if isinstance(policy, tuple) else (policy, policy)
+
+    def reopen(pair: tuple[SideSpec, SideSpec] = again or specs) -> tuple[Source, Source]:
+        sources = _open(pair, options, policies)
+        opened.extend(sources)
+        return sources
 
     done, late = threading.Event(), threading.Event()
     alarm = _alarm(options, stop, done, late)
     try:
-        sources = reopen()
+        sources = reopen(specs)
         outcome = compare_sources(sources, options, stop=stop, progress=progress, reopen=reopen)
     except BaseException as error:
         for source in opened:
@@ -218,12 +236,15 @@ def _alarm(
 
 
 def _open(
-    specs: tuple[SideSpec, SideSpec], options: Options, policy: HostPolicy
+    specs: tuple[SideSpec, SideSpec],
+    options: Options,
+    policies: tuple[HostPolicy, HostPolicy],
 ) -> tuple[Source, Source]:
     """Connect to both sides at once; the first one's error counts if both fail."""
     with ThreadPoolExecutor(2, thread_name_prefix="open") as pool:
         opening = [
-            pool.submit(open_source, spec, policy, snapshot=options.snapshot) for spec in specs
+            pool.submit(open_source, spec, policy, snapshot=options.snapshot)
+            for spec, policy in zip(specs, policies, strict=True)
         ]
     failed = [f.exception() for f in opening]
     if any(failed):
@@ -267,7 +288,7 @@ def preview(left: str, right: str, **wishes: Any) -> Preview:
         wishes.pop(name, None)
     options = _options(wishes)
     specs = _sides(left, right, queries, options, config=config)
-    sources = _open(specs, options, policy)
+    sources = _open(specs, options, (policy, policy))
     try:
         return preview_sources(sources, options)
     finally:

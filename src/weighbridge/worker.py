@@ -17,17 +17,25 @@ import structlog
 
 from weighbridge.catalog import errands
 from weighbridge.catalog.data_sources import policy_of
+from weighbridge.catalog.destinations import Sight
 from weighbridge.datadiffs import run as datadiffs_run
 from weighbridge.datadiffs import store as datadiffs_store
 from weighbridge.deliver import run as deliver_run
 from weighbridge.deliver import store as deliver_store
 from weighbridge.deliver.schedule import request_due
+from weighbridge.errors import NotNow
+from weighbridge.integrity import repair_run, repairs
+from weighbridge.integrity import run as integrity_run
+from weighbridge.integrity import store as integrity_store
+from weighbridge.integrity.request import Wish
 from weighbridge.jobs.queue import SWEEP, Work, make_app, sweeper
 from weighbridge.process import begin, grace_seconds, needed
 from weighbridge.store.database import EVERYTHING, Database, seen_by
 from weighbridge.store.sealed import open_ring
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from weighbridge.store.sealed import KeyRing
 
 # How long the stories have to stop what they run on other servers and to hand it back.
@@ -52,7 +60,13 @@ async def _work(url: str, ring: KeyRing, slots: int, grace: float) -> None:
         datadiffs_store.JOB: partial(
             datadiffs_run.run, database, ring, policy=policy, leaving=leaving
         ),
-        deliver_store.JOB: partial(deliver_run.run, database, ring, policy=policy, leaving=leaving),
+        deliver_store.JOB: partial(
+            deliver_run.run, database, ring, policy=policy, leaving=leaving, then=_verify
+        ),
+        integrity_store.JOB: partial(
+            integrity_run.run, database, ring, policy=policy, leaving=leaving
+        ),
+        repairs.JOB: partial(repair_run.run, database, ring, policy=policy, leaving=leaving),
         errands.JOB: partial(errands.run, database, ring, policy=policy),
     }
     app = make_app(url, works, slots=slots)
@@ -114,10 +128,24 @@ def _find_lost(database: Database) -> None:
             log.error("lost", transfer=str(transfer))
 
 
+def _verify(connection: Connection, transfer: deliver_store.Transfer) -> None:
+    """Ask for an integrity job after a transfer whose destination is set to be verified."""
+    # Where jobs of the destination pile up, those that wait will see these rows, too.
+    with contextlib.suppress(NotNow):
+        integrity_store.request(
+            connection, transfer.destination_id, Wish({}), sight=Sight(),
+            environment=transfer.environment, created_by=None,
+        )  # fmt: skip
+
+
 def _find_due(database: Database) -> None:
     with seen_by(database, EVERYTHING) as connection:
         for transfer, due_at in request_due(connection):
             log.info("due", transfer=str(transfer), due_at=due_at.isoformat())
+        for job_id in integrity_store.request_lost(connection):
+            log.error("lost", integrity_job=str(job_id))
+        for repair_id in repairs.request_lost(connection):
+            log.error("lost", repair=str(repair_id))
 
 
 async def _again_and_again(errand: Callable[[], Awaitable[None]]) -> None:

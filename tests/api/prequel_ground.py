@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from weighbridge.store.database import EVERYTHING, seen_by
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
+
+    from tests.house import House
 
 _numbers = itertools.count(1)
 ORIGIN = "https://app.acme.example"
@@ -68,6 +75,34 @@ def destination_body(recipient_id: str, **more: Any) -> dict[str, Any]:
 def destination(client: TestClient, recipient_id: str, **more: Any) -> dict[str, Any]:
     """Create a destination."""
     return made(client, "/destinations", "destination", destination_body(recipient_id, **more))
+
+
+def integrity_job(client: TestClient, destination_id: str, **body: Any) -> str:
+    """Ask for an integrity job; give its id."""
+    return made_at(client, f"/destinations/{destination_id}/data-integrity", body)["job"]["id"]
+
+
+def made_at(client: TestClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """Post a body; give what is answered."""
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+def a_repair(house: House, job: str) -> str:
+    """Write a repair of a job down that nobody works at; give its id."""
+    with seen_by(house.database, EVERYTHING) as connection:
+        said = {"dry_run": True, "models": None, "classes": ["missing"]}
+        return str(
+            connection.execute(
+                text(
+                    "insert into weighbridge.repairs (environment, job_id, request, status)"
+                    " select environment, id, cast(:said as jsonb), 'SUCCESS'"
+                    " from weighbridge.integrity_jobs where id = :job returning id"
+                ),
+                {"job": job, "said": json.dumps(said)},
+            ).scalar_one()
+        )
 
 
 def token_headers(client: TestClient, **wanted: Any) -> dict[str, str]:

@@ -77,6 +77,17 @@ ROUTES: dict[tuple[str, str], Example] = {
     ("POST", "/destinations/{destination}/test-connection"): Example(
         _W, {"destination": {}}, own=400, recipients=True
     ),
+    ("GET", "/destinations/{destination}/data-integrity"): Example(_R, recipients=True),
+    ("POST", "/destinations/{destination}/data-integrity"): Example(_W, {}, recipients=True),
+    ("GET", "/destinations/{destination}/data-integrity/history"): Example(_R, recipients=True),
+    ("GET", "/destinations/{destination}/data-integrity/{job}"): Example(_R, recipients=True),
+    ("POST", "/destinations/{destination}/data-integrity/{job}/cancel"): Example(
+        _W, recipients=True
+    ),
+    ("GET", "/destinations/{destination}/data-integrity/{job}/rows"): Example(_R, recipients=True),
+    # The job has not run: there is nothing to repair yet.
+    ("POST", "/destinations/{destination}/data-integrity/{job}/repair"): Example(_W, {}, own=400),
+    ("GET", "/destinations/{destination}/data-integrity/{job}/repair/{repair}"): Example(_R),
     ("GET", "/sources"): Example("models:read", absent=0),
     ("POST", "/sources"): Example(
         "models:write",
@@ -148,6 +159,8 @@ class Ground:
         ids["destination"] = making.destination(client, ids["recipient"])["id"]
         answer = client.post(f"/destinations/{ids['destination']}/transfer")
         ids["transfer"] = answer.json()["data"]["transfer_id"]
+        ids["job"] = making.integrity_job(client, ids["destination"])
+        ids["repair"] = making.a_repair(self.house, ids["job"])
         headers = making.token_headers(client, recipient_id=ids["recipient"])
         return {**ids, "token": headers["Authorization"].removeprefix("Bearer ")}
 

@@ -62,7 +62,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Options:
-    """Everything but the two sides. Column names are the left's unless said otherwise."""
+    """Everything but the two sides. Column names are the left's unless said otherwise.
+
+    `right_first`: what is read again is read on the right before the left's moment is chosen, so
+    that no row that lies on the right was written after that moment.
+    """
 
     key: tuple[str, ...] | None = None
     columns: tuple[str, ...] | None = None
@@ -81,6 +85,7 @@ class Options:
     snapshot: bool = True
     paranoid: bool = False
     recheck: float | None = None
+    right_first: bool = False
     explain: bool = True
     memory: int = 96 * 2**20
 

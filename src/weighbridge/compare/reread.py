@@ -50,6 +50,19 @@ def read_again(task: Task, reopen: Callable[[], Pair]) -> None:
     fresh.only_left = task.workspace.scalar("SELECT count(*) FROM diffs WHERE kind = 'only_left'")
     fresh.only_right = task.workspace.scalar("SELECT count(*) FROM diffs WHERE kind = 'only_right'")
     task.matcher = Matcher(task.workspace, fresh)
+    if task.options.right_first:
+        for portion in portions:
+            _right_first(task, reopen, _ask(task, portion))
+            _match(task)
+    else:
+        _side_by_side(task, reopen, portions)
+    _add(whole, fresh)
+    task.matcher = Matcher(task.workspace, whole)
+    for name in ("before", "wanted", "asked", "again_0", "again_1"):
+        run(f"DROP TABLE IF EXISTS {name}")
+
+
+def _side_by_side(task: Task, reopen: Callable[[], Pair], portions: list[range | None]) -> None:
     for start in range(0, len(portions), READINGS_AT_ONCE):
         with _later(task, reopen):
             for portion in portions[start : start + READINGS_AT_ONCE]:
@@ -57,11 +70,20 @@ def read_again(task: Task, reopen: Callable[[], Pair]) -> None:
                 task.rows_read[:] = [0, 0]
                 readings = _ask(task, portion)
                 task.both(lambda side, readings=readings: _stage(task, side, readings[side]))
-                match_in_parts(task, ("again_0", "again_1"), unique=not _renew_duplicates(task))
-    _add(whole, fresh)
-    task.matcher = Matcher(task.workspace, whole)
-    for name in ("before", "wanted", "asked", "again_0", "again_1"):
-        run(f"DROP TABLE IF EXISTS {name}")
+                _match(task)
+
+
+def _right_first(task: Task, reopen: Callable[[], Pair], readings: tuple[Reading, Reading]) -> None:
+    """Read the right to its end; only then the left is opened whose moment counts."""
+    for side in (1, 0):
+        with _later(task, reopen):
+            task.check()
+            task.rows_read[:] = [0, 0]
+            _stage(task, side, readings[side])
+
+
+def _match(task: Task) -> None:
+    match_in_parts(task, ("again_0", "again_1"), unique=not _renew_duplicates(task))
 
 
 @contextmanager

@@ -44,10 +44,34 @@ def _shares(kinds: list[tuple[str, int]], limit: int) -> list[tuple[str, int]]:
     return [(kind, taken[kind]) for kind, _ in kinds]
 
 
-def all_rows(task: Task, batch_rows: int = 10_000) -> Iterator[pa.RecordBatch]:
-    """Stream every differing row as Arrow batches with the workspace's columns."""
+def all_rows(
+    task: Task, batch_rows: int = 10_000, *, moments: str | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Stream every differing row as Arrow batches with the workspace's columns.
+
+    `moments` names a column of moments (the left's name): added are moment_left and moment_right,
+    microseconds since 1970, null where there is none, an end of the 64 bits for infinity.
+    """
+    listed = _columns(task)
+    if moments is not None:
+        listed += ", " + ", ".join(_moments(task, moments))
     cursor = task.workspace.cursor()
-    yield from cursor.execute(f"SELECT {_columns(task)} FROM diffs").to_arrow_reader(batch_rows)
+    yield from cursor.execute(f"SELECT {listed} FROM diffs").to_arrow_reader(batch_rows)
+
+
+def _moments(task: Task, column: str) -> Iterator[str]:
+    key = next((i for i, p in enumerate(task.keys) if p.name == column), None)
+    value = next((i for i, p in enumerate(task.values) if p.name == column), None)
+    for prefix, absent, side in (("l", "only_right", "left"), ("r", "only_left", "right")):
+        name = f"k{key}" if key is not None else f"{prefix}{value}"
+        moment = f"try_cast({name} AS TIMESTAMP)"
+        # Beyond its calendar a cast gives nothing: that is later than anything.
+        yield (
+            f"CASE WHEN kind = '{absent}' OR {name} IS NULL THEN NULL"
+            f" WHEN isfinite({moment}) THEN epoch_us({moment})"
+            f" WHEN {moment} < TIMESTAMP '1970-01-01' THEN {-(2**63)}"
+            f" ELSE {2**63 - 1} END::BIGINT AS moment_{side}"
+        )
 
 
 def _columns(task: Task) -> str:

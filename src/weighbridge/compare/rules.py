@@ -57,6 +57,7 @@ RULES: dict[str, Rule] = {
             " AS VARCHAR), {x})",
             "the 61st second of a minute, read as the next minute",
         ),
+        Rule("exact", "time", "{x}", "nothing: digits that one type has not count as zeros"),
         Rule("date", "time", "date_trunc('day', {x})", "the time of day"),
         Rule("truncate-s", "time", "date_trunc('second', {x})", "fractions of a second, cut off"),
         Rule("truncate-ms", "time", "date_trunc('millisecond', {x})", "microseconds, cut off"),

@@ -70,13 +70,28 @@ def rows_of(
     dialect = VENDORS[spec.scheme][3]
     parts = [_tenant(shape, scope, dialect)]
     parts += [_condition(shape, one, dialect) for one in filters]
-    if window is not None:
-        parts += _window(shape, window, dialect)
+    parts += _narrowing(shape, window, keys, dialect)
+    return replace(spec, where=" AND ".join(f"({part})" for part in parts))
+
+
+Keys = tuple[tuple[str, ...], Sequence[tuple[str, ...]]]
+
+
+def part_of(
+    spec: SideSpec, shape: Shape, *, window: Window | None = None, keys: Keys | None = None
+) -> SideSpec:
+    """Give the side of some rows of a destination's table, in which one tenant's rows lie alone."""
+    parts = _narrowing(shape, window, keys, VENDORS[spec.scheme][3])
+    return replace(spec, where=" AND ".join(f"({part})" for part in parts) or None)
+
+
+def _narrowing(shape: Shape, window: Window | None, keys: Keys | None, dialect: str) -> list[str]:
+    parts = [] if window is None else _window(shape, window, dialect)
     if keys is not None:
         columns = [_column(shape, name) for name in keys[0]]
         names = [quote(c.name, dialect) for c in columns]
         parts.append(among(names, keys[1], *(_writer(c, dialect) for c in columns)))
-    return replace(spec, where=" AND ".join(f"({part})" for part in parts))
+    return parts
 
 
 def _tenant(shape: Shape, scope: TenantScope, dialect: str) -> str:
@@ -133,7 +148,7 @@ def _window(shape: Shape, window: Window, dialect: str) -> list[str]:
     column = _column(shape, window.column)
     name = quote(column.name, dialect)
     bounds = [
-        f"{name} {sign} {_moment(column, bound, dialect)}"
+        f"{name} {sign} {moment_literal(column, bound, dialect)}"
         for sign, bound in ((">=", window.since), ("<", window.until))
         if bound is not None
     ]
@@ -143,7 +158,8 @@ def _window(shape: Shape, window: Window, dialect: str) -> list[str]:
     return [f"({within}) OR {name} IS NULL" if window.timeless else within]
 
 
-def _moment(column: Column, bound: datetime, dialect: str) -> str:
+def moment_literal(column: Column, bound: datetime, dialect: str) -> str:
+    """Write a moment as a column of moments is compared with it."""
     text = bound.astimezone(UTC).replace(tzinfo=None).isoformat(sep=" ")
     # MySQL's session stands at UTC and knows no offset in a literal; a column without a zone has none.
     if column.type.family == "timestamptz" and dialect != "mysql":

@@ -38,6 +38,12 @@ from weighbridge.store.columns import (
     within,
 )
 from weighbridge.store.delivery_tables import transfer_models, transfers, watermarks
+from weighbridge.store.integrity_tables import (
+    integrity_jobs,
+    integrity_results,
+    integrity_rows,
+    repairs,
+)
 
 __all__ = [
     "ENVIRONMENTS",
@@ -53,10 +59,14 @@ __all__ = [
     "destinations",
     "errands",
     "idempotency",
+    "integrity_jobs",
+    "integrity_results",
+    "integrity_rows",
     "metadata",
     "models",
     "products",
     "recipients",
+    "repairs",
     "scoped_tokens",
     "sources",
     "transfer_models",

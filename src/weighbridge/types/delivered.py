@@ -34,6 +34,12 @@ _TAKES: dict[Family, frozenset[Family]] = {
 }
 
 
+def family_of(data_type: str) -> Family:
+    """Give the family of a model's word for a type."""
+    word = re.findall(r"[a-z]+", data_type)[0]
+    return "int" if word in _INTS else _PLAIN[word]
+
+
 def delivered_type(data_type: str, source: ColumnType, column: str) -> ColumnType:
     """Say what a column of a model holds at the destination.
 

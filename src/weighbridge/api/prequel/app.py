@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import Depends, FastAPI, Header, HTTPException, Response
 
 from weighbridge.api.auth import check_declared
-from weighbridge.api.prequel import actions, destinations, models, recipients, sources, transfers
+from weighbridge.api.prequel import (
+    actions,
+    data_integrity,
+    destinations,
+    models,
+    recipients,
+    sources,
+    transfers,
+)
 from weighbridge.api.prequel.body import AlwaysJson
 from weighbridge.api.prequel.faults import add_faults
 
@@ -31,7 +39,7 @@ def make_facade(house: House) -> FastAPI:
         redoc_url=None,
         dependencies=[Depends(_version)],
     )
-    for room in (destinations, models, sources, recipients, transfers):
+    for room in (destinations, models, sources, recipients, transfers, data_integrity):
         facade.include_router(room.router)
         facade.include_router(room.router, prefix=OLDER, deprecated=True)
     facade.include_router(actions.router)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -14,10 +15,15 @@ from weighbridge.connectors.destinations.databases import MySQLOptions, Postgres
 from weighbridge.connectors.destinations.options import Options
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
+from weighbridge.net.hosts import HostPolicy
+
+# Options, label, policy, table, key: a local copy of a delivered table, as long as it is needed.
+Mirror = Callable[
+    [Options, str, HostPolicy, str, tuple[str, ...]], AbstractContextManager[SideSpec]
+]
 
 if TYPE_CHECKING:
     from weighbridge.connectors.loading import Loader
-    from weighbridge.net.hosts import HostPolicy
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,8 @@ class Vendor:
 
     `side` makes of options what a connector of ours opens; without one, `not_yet` says why the
     vendor cannot be reached; with one, `limits` says what of it does not work. `loader` opens
-    what transfers are loaded with. `source`: may be delivered from.
+    what transfers are loaded with. `source`: may be delivered from. `mirror`: where the engine
+    cannot read a delivered table where it lies.
     """
 
     key: str
@@ -37,6 +44,7 @@ class Vendor:
     not_yet: str = ""
     source: bool = False
     loader: Callable[[Options, str, HostPolicy], Loader] | None = None
+    mirror: Mirror | None = None
 
     @property
     def delivers(self) -> bool:
@@ -186,6 +194,35 @@ def open_loader(vendor: Vendor, options: Options, label: str, policy: HostPolicy
             next_step="Its options were checked and can be stored.",
         )
     return vendor.loader(options, label, policy)
+
+
+@contextmanager
+def open_side(  # noqa: PLR0917 what `Vendor.mirror` takes, too
+    vendor: Vendor,
+    options: Options,
+    label: str,
+    policy: HostPolicy,
+    table: str | tuple[str, ...],
+    key: tuple[str, ...],
+) -> Generator[SideSpec]:
+    """Give a side of one table that the engine can open, as long as the context lasts.
+
+    A `table` that is a text is one that was delivered; parts are the name of a source's table.
+    Raises BadArgument where nothing can be read yet.
+    """
+    if vendor.mirror is not None and isinstance(table, str):
+        with vendor.mirror(options, label, policy, table, key) as spec:
+            yield spec
+        return
+    parts = (table,) if isinstance(table, str) else table
+    named = (*_schema(options), *parts) if len(parts) == 1 else parts
+    yield replace(side(vendor, options, label), table=named)
+
+
+def _schema(options: Options) -> tuple[str, ...]:
+    """Say in which schema or database tables are delivered."""
+    named = getattr(options, "schema_", None) or getattr(options, "write_database", None)
+    return (named,) if named else ()
 
 
 def complaint(error: ValidationError, at: str) -> str:
