@@ -22,6 +22,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 ├── RunFailed               the work was begun and could not be finished  exit 4
 │   ├── Unreadable          a side is not readable as what it claims to be
 │   ├── QueryFailed         a system refused or failed a query
+│   │   └── Busy            another one's lock was in the way; it can be tried again
 │   ├── SpillFull           no room for temporary files
 │   ├── StoreFailed         our own database or key ring cannot be used
 │   ├── Overtaken           a later attempt at the same work has begun
@@ -42,6 +43,7 @@ __all__ = [
     "BadArgument",
     "BadQuery",
     "Blame",
+    "Busy",
     "Cancelled",
     "ConnectionFailed",
     "ConnectionLost",
@@ -235,6 +237,13 @@ class QueryFailed(RunFailed):
 
     code = "query_failed"
     blame = "connection"
+
+
+class Busy(QueryFailed):
+    """A lock, a deadlock or a time limit was in the way of what may well work the next time."""
+
+    code = "busy"
+    retry = True
 
 
 class SpillFull(RunFailed):

@@ -72,11 +72,6 @@ def _load_postgresql(options: Options, label: str, policy: HostPolicy) -> Loader
 def _mysql(options: Options, label: str) -> SideSpec:
     said = cast("MySQLOptions", options)
     _no_tunnel(said.use_ssh_tunnel)
-    if not said.disable_ssl:
-        raise BadArgument(
-            "This vendor cannot be reached with TLS yet.",
-            next_step="Set disable_ssl where the network between the two is your own.",
-        )
     return SideSpec(
         scheme="mysql",
         label=label,
@@ -85,7 +80,14 @@ def _mysql(options: Options, label: str) -> SideSpec:
         user=said.password_auth.username,
         password=said.password_auth.password.get_secret_value(),
         database=said.connection_database or said.write_database,
+        parameters={} if said.disable_ssl else {"ssl-mode": "required"},
     )
+
+
+def _load_mysql(options: Options, label: str, policy: HostPolicy) -> Loader:
+    from weighbridge.connectors.mysql_loader import MySQLLoader  # noqa: PLC0415 an extra
+
+    return MySQLLoader(_mysql(options, label), policy, cast("MySQLOptions", options).write_database)
 
 
 def _no_tunnel(wanted: bool) -> None:
@@ -100,16 +102,15 @@ def _listed(*vendors: Vendor) -> Mapping[str, Vendor]:
 
 
 _NO_TUNNEL = "no tunnels"
-_NO_TLS = "no tunnels, no TLS"
 _WAREHOUSE = "it has no connector"
 _BUCKET = "no connector writes to buckets"
 VENDORS = _listed(
     Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
     Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
-    Vendor("mysql", "MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
-    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
-    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, _NO_TLS, source=True),
-    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, _NO_TLS, source=True),
+    Vendor("mysql", "MySQL", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
+    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
+    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
+    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
     Vendor("sql_server", "SQL Server", databases.SqlServerOptions, not_yet=_WAREHOUSE),
     Vendor("oracle", "Oracle", databases.OracleOptions, not_yet=_WAREHOUSE),
     Vendor("mongodb", "MongoDB", databases.MongoDBOptions, not_yet=_WAREHOUSE),
