@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from weighbridge.connectors.destinations import databases, lakes, shapes, storage, warehouses
 from weighbridge.connectors.destinations.databases import MySQLOptions, PostgresOptions
 from weighbridge.connectors.destinations.options import Options
+from weighbridge.connectors.destinations.warehouses import MotherDuckOptions
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
 
@@ -90,6 +91,19 @@ def _load_mysql(options: Options, label: str, policy: HostPolicy) -> Loader:
     return MySQLLoader(_mysql(options, label), policy, cast("MySQLOptions", options).write_database)
 
 
+def _motherduck(options: Options, label: str) -> SideSpec:
+    said = cast("MotherDuckOptions", options)
+    token = said.access_token_auth.access_token.get_secret_value()
+    return SideSpec(scheme="motherduck", label=label, database=said.database, password=token)
+
+
+def _load_duckdb(options: Options, label: str, policy: HostPolicy) -> Loader:
+    from weighbridge.connectors.duckdb_loader import DuckDBLoader  # noqa: PLC0415 heavy
+
+    said = cast("MotherDuckOptions", options)
+    return DuckDBLoader(_motherduck(options, label), policy, said.schema_)
+
+
 def _no_tunnel(wanted: bool) -> None:
     if wanted:
         raise BadArgument(
@@ -102,6 +116,7 @@ def _listed(*vendors: Vendor) -> Mapping[str, Vendor]:
 
 
 _NO_TUNNEL = "no tunnels"
+_MOTHERDUCK = "MotherDuck itself is untried, local files of DuckDB are tried in its place"
 _WAREHOUSE = "it has no connector"
 _BUCKET = "no connector writes to buckets"
 VENDORS = _listed(
@@ -124,7 +139,7 @@ VENDORS = _listed(
     ),
     Vendor("athena", "Athena", warehouses.AthenaOptions, not_yet=_WAREHOUSE),
     Vendor("databricks", "Databricks", warehouses.DatabricksOptions, not_yet=_WAREHOUSE),
-    Vendor("motherduck", "MotherDuck", warehouses.MotherDuckOptions, not_yet=_WAREHOUSE, source=True),
+    Vendor("motherduck", "MotherDuck", MotherDuckOptions, _motherduck, _MOTHERDUCK, source=True, loader=_load_duckdb),
     Vendor("s3", "S3", storage.S3Options, not_yet=_BUCKET),
     Vendor("s3_compatible", "S3-compatible storage", storage.S3CompatibleOptions, not_yet=_BUCKET),
     Vendor("gcs", "Google Cloud Storage", storage.GcsOptions, not_yet=_BUCKET),
