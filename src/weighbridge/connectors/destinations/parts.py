@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from weighbridge.connectors.destinations.options import (
     Arn,
@@ -18,6 +18,7 @@ from weighbridge.connectors.destinations.options import (
     SecretObject,
     Text,
 )
+from weighbridge.errors import StoreFailed
 
 
 class PasswordAuth(Options):
@@ -52,6 +53,21 @@ class PublicKeyAuth(Options):
     public_key: Needed = Field(
         description="Made by POST /actions/generate-ssh-key; put it into authorized_keys."
     )
+    # Given by the catalog where the options are opened to be used: in no dump, and never stored.
+    _private: SecretStr | None = PrivateAttr(None)
+
+    def give_private_key(self, text: str) -> None:
+        """Take the private half, as OpenSSH writes it."""
+        self._private = SecretStr(text)
+
+    def private_key(self) -> str:
+        """Give the private half. Raises StoreFailed where nobody gave it."""
+        if self._private is None:
+            raise StoreFailed(
+                "The private half of the key was not opened.",
+                next_step="This is a fault of weighbridge.",
+            )
+        return self._private.get_secret_value()
 
 
 class AwsIamRole(Options):

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from weighbridge.connectors.destinations import databases, lakes, shapes, storage, warehouses
+from weighbridge.connectors.destinations import (
+    databases,
+    file_vendors,
+    lakes,
+    shapes,
+    storage,
+    warehouses,
+)
 from weighbridge.connectors.destinations.databases import MySQLOptions, PostgresOptions
 from weighbridge.connectors.destinations.options import Options
 from weighbridge.connectors.destinations.warehouses import MotherDuckOptions
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
+from weighbridge.net.hosts import HostPolicy
 
 if TYPE_CHECKING:
     from weighbridge.connectors.loading import Loader
-    from weighbridge.net.hosts import HostPolicy
+
+# Options, label, policy, table, key: a local copy of a delivered table, as long as it is needed.
+Mirror = Callable[
+    [Options, str, HostPolicy, str, tuple[str, ...]], AbstractContextManager[SideSpec]
+]
 
 
 @dataclass(frozen=True)
@@ -28,6 +41,8 @@ class Vendor:
     `side` makes of options what a connector of ours opens; without one, `not_yet` says why the
     vendor cannot be reached; with one, `limits` says what of it does not work. `loader` opens
     what transfers are loaded with. `source`: may be delivered from.
+    `mirror`: where the engine cannot read a delivered table where it lies. `attempt`: how such a
+    place is tried; it gives the key by which the server is known, if it has one.
     """
 
     key: str
@@ -38,6 +53,8 @@ class Vendor:
     not_yet: str = ""
     source: bool = False
     loader: Callable[[Options, str, HostPolicy], Loader] | None = None
+    mirror: Mirror | None = None
+    attempt: Callable[[Options, str, HostPolicy], str | None] | None = None
 
     @property
     def delivers(self) -> bool:
@@ -140,11 +157,21 @@ VENDORS = _listed(
     Vendor("athena", "Athena", warehouses.AthenaOptions, not_yet=_WAREHOUSE),
     Vendor("databricks", "Databricks", warehouses.DatabricksOptions, not_yet=_WAREHOUSE),
     Vendor("motherduck", "MotherDuck", MotherDuckOptions, _motherduck, _MOTHERDUCK, source=True, loader=_load_duckdb),
-    Vendor("s3", "S3", storage.S3Options, not_yet=_BUCKET),
-    Vendor("s3_compatible", "S3-compatible storage", storage.S3CompatibleOptions, not_yet=_BUCKET),
+    Vendor(
+        "s3", "S3", storage.S3Options, limits="no roles, no tunnels", loader=file_vendors.load_s3,
+        mirror=file_vendors.S3_MIRROR, attempt=file_vendors.try_s3,
+    ),
+    Vendor(
+        "s3_compatible", "S3-compatible storage", storage.S3CompatibleOptions,
+        loader=file_vendors.load_s3_compatible, mirror=file_vendors.S3_COMPATIBLE_MIRROR,
+        attempt=file_vendors.try_s3_compatible,
+    ),
     Vendor("gcs", "Google Cloud Storage", storage.GcsOptions, not_yet=_BUCKET),
     Vendor("abs", "Azure Blob Storage", storage.AbsOptions, not_yet=_BUCKET),
-    Vendor("sftp", "SFTP", storage.SftpOptions, not_yet="no connector writes files over SSH"),
+    Vendor(
+        "sftp", "SFTP", storage.SftpOptions, loader=file_vendors.load_sftp,
+        mirror=file_vendors.SFTP_MIRROR, attempt=file_vendors.try_sftp,
+    ),
     Vendor("google_sheets", "Google Sheets", storage.GoogleSheetsOptions, not_yet=_WAREHOUSE),
     Vendor("delta_lake", "Delta Lake", lakes.DeltaLakeOptions, not_yet=_BUCKET),
     Vendor("iceberg", "Iceberg", lakes.IcebergOptions, not_yet=_BUCKET),
@@ -183,11 +210,40 @@ def changed(vendor: Vendor, whole: Mapping[str, Any], change: Mapping[str, Any])
 def side(vendor: Vendor, options: Options, label: str) -> SideSpec:
     """Make of options what a connector opens. Raises BadArgument where there is none yet."""
     if vendor.side is None:
+        why = vendor.not_yet or "it holds files, which are read through a copy"
         raise BadArgument(
-            f"{vendor.display} cannot be reached yet: {vendor.not_yet}.",
+            f"{vendor.display} cannot be reached yet: {why}.",
             next_step="Its options were checked and can be stored.",
         )
     return vendor.side(options, label)
+
+
+@contextmanager
+def open_side(  # noqa: PLR0917 the words of the place, and then what of it
+    vendor: Vendor,
+    options: Options,
+    label: str,
+    policy: HostPolicy,
+    table: str | tuple[str, ...],
+    key: tuple[str, ...],
+) -> Generator[SideSpec]:
+    """Give a side of one table that the engine can open, as long as the context lasts.
+
+    A `table` of one name is one that was delivered; of parts, one of a source, as it is named.
+    Raises BadArgument where nothing can be read yet.
+    """
+    if vendor.mirror is not None and isinstance(table, str):
+        with vendor.mirror(options, label, policy, table, key) as spec:
+            yield spec
+        return
+    named = (*_schema(options), table) if isinstance(table, str) else table
+    yield replace(side(vendor, options, label), table=named)
+
+
+def _schema(options: Options) -> tuple[str, ...]:
+    """Say in which schema or database tables are delivered."""
+    named = getattr(options, "schema_", None) or getattr(options, "write_database", None)
+    return (named,) if named else ()
 
 
 def open_loader(vendor: Vendor, options: Options, label: str, policy: HostPolicy) -> Loader:
