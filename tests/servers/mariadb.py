@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -189,7 +189,7 @@ def install_packages() -> None:
     apt("install", "--yes", "--no-install-recommends", *PACKAGES, environment=environment)
 
 
-def unpack_packages() -> None:
+def unpack_packages(packages: Sequence[str] = PACKAGES, into: Path = UNPACKED) -> None:
     """Download what root would install, with lists of our own, and unpack it beside the project."""
     lists, archives = CACHE / "apt-lists", CACHE / "apt-archives"
     for needed in (lists / "partial", archives / "partial"):
@@ -203,11 +203,11 @@ def unpack_packages() -> None:
         "-oAPT::Sandbox::User=",
     )
     apt(*options, "update")
-    apt(*options, "install", "--download-only", "--yes", "--no-install-recommends", *PACKAGES)
-    half = UNPACKED.with_suffix(".part")
+    apt(*options, "install", "--download-only", "--yes", "--no-install-recommends", *packages)
+    half = into.with_suffix(".part")
     for package in archives.glob("*.deb"):
         subprocess.run(["dpkg-deb", "--extract", str(package), str(half)], check=True)
-    half.rename(UNPACKED)
+    half.rename(into)
 
 
 def unpacked(root: Path) -> Software:

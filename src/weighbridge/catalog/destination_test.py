@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from weighbridge.connectors.destinations import registry
 from weighbridge.connectors.destinations.options import Options
+from weighbridge.connectors.destinations.tunnels import through_tunnel, without_tunnel
 from weighbridge.connectors.registry import open_source
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import AuthFailed, ConnectionFailed, HostKeyChanged, NoSuchDatabase, NotNow
@@ -34,7 +35,11 @@ def check_address(
     try:
         if vendor.attempt is not None:
             return vendor.attempt(options, vendor.display, policy)
-        _ask(registry.side(vendor, options, vendor.display), policy)
+        # Without a connector for it there is nothing that a tunnel could lead to.
+        registry.side(vendor, without_tunnel(options), vendor.display)
+        with through_tunnel(options, policy, first=True) as reached:
+            _ask(registry.side(vendor, reached.options, vendor.display), policy)
+            return reached.host_key
     except (AuthFailed, HostKeyChanged):
         raise
     except ConnectionFailed as error:
@@ -48,7 +53,6 @@ def check_address(
         ) from None
     finally:
         _AT_ONCE.release()
-    return None
 
 
 def _ask(side: SideSpec, policy: HostPolicy) -> None:

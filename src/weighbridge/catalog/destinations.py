@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 EVERY_MODEL = "*"
 # Where the options of vendors hold a public key of ours.
 _PUBLIC_KEYS = (("ssh_tunnel", "ssh_public_key"), ("public_key_auth", "public_key"))
+# Where they name an SSH server: in which object, and by what it is known, the key last.
+_HOST_KEYS = (
+    ("ssh_tunnel", ("ssh_tunnel_host", "ssh_tunnel_port", "ssh_host_key")),
+    ("", ("host", "port", "host_key")),
+)
 
 
 @dataclass(frozen=True)
@@ -207,11 +212,23 @@ def keep_host_key(
 ) -> None:
     """Keep the key that a server showed at its first test, if it is still the one that was tested."""
     row = records.find(connection, destinations, number, *sight.conditions(), locked=True)
-    said = shapes.split(tested)[0]
-    same = all(row.options.get(name) == said.get(name) for name in ("host", "port", "host_key"))
-    if same and not row.options.get("host_key"):
-        options = {**row.options, "host_key": key}
-        records.change(connection, destinations, number, unique="id", options=options)
+    for inside, names in _HOST_KEYS:
+        before, said = (_inside(o, inside) for o in (row.options, shapes.split(tested)[0]))
+        known = names[-1]
+        if said is None or before is None or before.get(known):
+            continue
+        if all(before.get(name) == said.get(name) for name in names):
+            kept = {**before, known: key}
+            options = {**row.options, inside: kept} if inside else kept
+            records.change(connection, destinations, number, unique="id", options=options)
+        return
+
+
+def _inside(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Give the part of options that names an SSH server; None where it is not used."""
+    if name:
+        return options.get(name) if options.get("use_ssh_tunnel") else None
+    return options if "public_key_auth" in options else None
 
 
 def _check_models(connection: Connection, owner: Recipient, settings: Mapping[str, Any]) -> None:

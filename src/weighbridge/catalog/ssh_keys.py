@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from weighbridge.connectors.destinations.parts import PublicKeyAuth
+from weighbridge.connectors.destinations.parts import PublicKeyAuth, SshTunnel
 from weighbridge.errors import BadArgument, StoreFailed
 
 if TYPE_CHECKING:
@@ -69,11 +69,15 @@ def private_key(ring: KeyRing, line: str) -> Ed25519PrivateKey:
 
 def give_private_keys(ring: KeyRing, options: Options) -> None:
     """Give to options that log in with a key of ours its private half. Raises BadArgument."""
-    auth = getattr(options, "public_key_auth", None)
+    auth, tunnel = (getattr(options, n, None) for n in ("public_key_auth", "ssh_tunnel"))
     if isinstance(auth, PublicKeyAuth):
-        key = private_key(ring, auth.public_key)
-        body = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-        auth.give_private_key(body.decode())
+        auth.give_private_key(_text(private_key(ring, auth.public_key)))
+    if isinstance(tunnel, SshTunnel) and tunnel.ssh_public_key:
+        tunnel.give_private_key(_text(private_key(ring, tunnel.ssh_public_key)))
+
+
+def _text(key: Ed25519PrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
 def _private(ring: KeyRing, number: int, word: bytes) -> Ed25519PrivateKey:

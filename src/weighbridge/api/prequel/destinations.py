@@ -194,8 +194,8 @@ def try_new_destination(caller: WritesDestinations, body: wire.NewDestination) -
             connection, caller.house.ring, said.vendor,
             options=_options(said), sight=sight, owner=owner,
         )  # fmt: skip
-    _try(caller, address)
-    return success({}, "The connection works.")
+    seen = _try(caller, address)
+    return success({}, _words(seen))
 
 
 @router.post(
@@ -229,7 +229,12 @@ def try_destination(
                 connection, number, caller.sight, tested=address.options, key=seen
             )
             found = catalog.get_destination(connection, number, caller.sight)
-    return success({"destination": wire.destination(found)}, "The connection works.")
+    return success({"destination": wire.destination(found)}, _words(seen))
+
+
+def _words(seen: str | None) -> str:
+    known = f" The SSH server shows the key {fingerprint(seen)}." if seen else ""
+    return f"The connection works.{known}"
 
 
 def _try(caller: Caller, address: catalog.Address) -> str | None:

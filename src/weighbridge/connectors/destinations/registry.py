@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +20,7 @@ from weighbridge.connectors.destinations import (
 )
 from weighbridge.connectors.destinations.databases import MySQLOptions, PostgresOptions
 from weighbridge.connectors.destinations.options import Options
+from weighbridge.connectors.destinations.tunnels import through_tunnel
 from weighbridge.connectors.destinations.warehouses import MotherDuckOptions
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
@@ -64,7 +65,6 @@ class Vendor:
 
 def _postgresql(options: Options, label: str) -> SideSpec:
     said = cast("PostgresOptions", options)
-    _no_tunnel(said.use_ssh_tunnel)
     return SideSpec(
         scheme="postgresql",
         label=label,
@@ -77,6 +77,7 @@ def _postgresql(options: Options, label: str) -> SideSpec:
             "sslmode": "disable" if said.disable_ssl else "require",
             "connect_timeout": str(said.connection_timeout_in_seconds),
         },
+        reached=said.reached(),
     )
 
 
@@ -89,7 +90,6 @@ def _load_postgresql(options: Options, label: str, policy: HostPolicy) -> Loader
 
 def _mysql(options: Options, label: str) -> SideSpec:
     said = cast("MySQLOptions", options)
-    _no_tunnel(said.use_ssh_tunnel)
     return SideSpec(
         scheme="mysql",
         label=label,
@@ -99,6 +99,7 @@ def _mysql(options: Options, label: str) -> SideSpec:
         password=said.password_auth.password.get_secret_value(),
         database=said.connection_database or said.write_database,
         parameters={} if said.disable_ssl else {"ssl-mode": "required"},
+        reached=said.reached(),
     )
 
 
@@ -121,28 +122,22 @@ def _load_duckdb(options: Options, label: str, policy: HostPolicy) -> Loader:
     return DuckDBLoader(_motherduck(options, label), policy, said.schema_)
 
 
-def _no_tunnel(wanted: bool) -> None:
-    if wanted:
-        raise BadArgument(
-            "SSH tunnels cannot be opened yet.", next_step="Set use_ssh_tunnel to false."
-        )
-
-
 def _listed(*vendors: Vendor) -> Mapping[str, Vendor]:
     return {vendor.key: vendor for vendor in vendors}
 
 
-_NO_TUNNEL = "no tunnels"
+_MARIADB = "MariaDB was tried, MySQL itself was not"
+_UNTRIED = "untried, MariaDB was tried in its place"
 _MOTHERDUCK = "MotherDuck itself is untried, local files of DuckDB are tried in its place"
 _WAREHOUSE = "it has no connector"
 _BUCKET = "no connector writes to buckets"
 VENDORS = _listed(
-    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
-    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
-    Vendor("mysql", "MySQL", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
-    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
-    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
-    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, _NO_TUNNEL, source=True, loader=_load_mysql),
+    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, source=True, loader=_load_postgresql),
+    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, source=True, loader=_load_postgresql),
+    Vendor("mysql", "MySQL", MySQLOptions, _mysql, limits=_MARIADB, source=True, loader=_load_mysql),
+    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
+    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
+    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
     Vendor("sql_server", "SQL Server", databases.SqlServerOptions, not_yet=_WAREHOUSE),
     Vendor("oracle", "Oracle", databases.OracleOptions, not_yet=_WAREHOUSE),
     Vendor("mongodb", "MongoDB", databases.MongoDBOptions, not_yet=_WAREHOUSE),
@@ -237,7 +232,8 @@ def open_side(  # noqa: PLR0917 the words of the place, and then what of it
             yield spec
         return
     named = (*_schema(options), table) if isinstance(table, str) else table
-    yield replace(side(vendor, options, label), table=named)
+    with through_tunnel(options, policy) as reached:
+        yield replace(side(vendor, reached.options, label), table=named)
 
 
 def _schema(options: Options) -> tuple[str, ...]:
@@ -257,7 +253,15 @@ def open_loader(vendor: Vendor, options: Options, label: str, policy: HostPolicy
             f"{f': {vendor.not_yet}' if vendor.not_yet else ''}.",
             next_step="Its options were checked and can be stored.",
         )
-    return vendor.loader(options, label, policy)
+    way = ExitStack()
+    with way:
+        reached = way.enter_context(through_tunnel(options, policy))
+        loader = vendor.loader(reached.options, label, policy)
+        if reached.host_key is not None:
+            # The tunnel is open as long as the loader is.
+            way.callback(loader.close)
+            setattr(loader, "close", way.pop_all().close)  # noqa: B010 of this one loader
+    return loader
 
 
 def complaint(error: ValidationError, at: str) -> str:
