@@ -206,6 +206,7 @@ NEXT = {
     "run_failed": "Run it again with `--debug` and report what it prints.",
     "unreadable": "Check that the file is whole and that its ending tells its format.",
     "query_failed": "Check the grants; `--explain` shows the SQL, to try in the server's client.",
+    "busy": "Nothing at first: it is tried again. If it stays so, look who holds the lock.",
     "spill_full": "Free space, point `WEIGHBRIDGE_TMPDIR` to a larger disk, or read fewer columns.",
     "overtaken": "Nothing is to be done: the later attempt counts.",
     "tenant_mixed": "Report it with the transfer's id.",
@@ -272,6 +273,11 @@ TRIED: dict[str, tuple[str, str, str]] = {
         "database files of DuckDB 1.5.5",
         "files of DuckDB 1.5 and older; a file that another process writes cannot be opened",
     ),
+    "motherduck": (
+        "`motherduck`",
+        "**untried**: a database file of DuckDB 1.5.5 was tried in its place",
+        "as a stored source or destination; `database` names one of MotherDuck, or a file below `WEIGHBRIDGE_DUCKDB_FOLDER`",
+    ),
     "sqlite": (
         "`sqlite`",
         "SQLite through its Arrow driver",
@@ -293,7 +299,7 @@ TRIED: dict[str, tuple[str, str, str]] = {
 
 # Files have no index; their rows may lie in the order of the key.
 KEY_ORDER = dict.fromkeys(VENDORS, "yes") | {
-    "duckdb": "no", "json": "no", "csv": "if written so", "parquet": "if written so"
+    "duckdb": "no", "motherduck": "no", "json": "no", "csv": "if written so", "parquet": "if written so"
 }  # fmt: skip
 
 

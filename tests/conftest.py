@@ -5,6 +5,9 @@
 | `postgres` | session | URL of PostgreSQL 18 |
 | `postgres2` | session | URL of a second server: another major version where Debian has one, other session defaults always |
 | `mariadb` | session | URL of MariaDB |
+| `mariadb_tls` | session | URL of a MariaDB that offers TLS with a certificate of its own, and that file |
+| `bucket` | session | a bucket of a SeaweedFS |
+| `sftp` | function | an SFTP server on an empty folder |
 | `fresh_postgres`, `fresh_postgres2`, `fresh_mariadb` | function | URL of an empty database on that server |
 """
 
@@ -21,11 +24,14 @@ import hypothesis
 import pytest
 
 from tests import servers
+from tests.servers.certificates import write_certificate
+from tests.servers.seaweed import Bucket, seaweed_server
+from tests.servers.sftp import SftpServer, sftp_server
 
 if TYPE_CHECKING:
     from tests.house import House
 
-SERVERS = {"postgres", "postgres2", "mariadb"}
+SERVERS = {"postgres", "postgres2", "mariadb", "mariadb_tls", "bucket", "sftp"}
 # Session settings decide text forms. A comparison that leans on the usual ones fails here.
 UNUSUAL = {
     "timezone": "Asia/Kathmandu",
@@ -75,6 +81,30 @@ def mariadb() -> Iterator[str]:
     """Give the URL of a MariaDB of our own."""
     with servers.mariadb_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """Give the URL of a MariaDB that offers TLS, and the certificate that it shows."""
+    folder = tmp_path_factory.mktemp("certificate")
+    files = (folder / "crt", folder / "key")
+    write_certificate(*files)
+    with servers.mariadb_server(certificate=files) as url:
+        yield url, files[0]
+
+
+@pytest.fixture(scope="session")
+def bucket() -> Iterator[Bucket]:
+    """Give a bucket of a SeaweedFS of our own."""
+    with seaweed_server() as found:
+        yield found
+
+
+@pytest.fixture
+def sftp(tmp_path: Path) -> Iterator[SftpServer]:
+    """Give an SFTP server whose folder is empty."""
+    with sftp_server(tmp_path / "sftp") as found:
+        yield found
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   └── MissingExtra        the driver of a vendor is not installed
 ├── ConnectionFailed        the other system cannot be reached            exit 3
 │   ├── AuthFailed          it answered, and refused the user
+│   ├── HostKeyChanged      it answered, and is not the server that was tested
 │   ├── NoSuchDatabase      it answered, and has no database of that name
 │   └── ConnectionLost      it went away in the middle
 ├── RunFailed               the work was begun and could not be finished  exit 4
@@ -47,6 +48,7 @@ __all__ = [
     "Cancelled",
     "ConnectionFailed",
     "ConnectionLost",
+    "HostKeyChanged",
     "HostRefused",
     "MissingExtra",
     "NoKey",
@@ -203,6 +205,13 @@ class AuthFailed(ConnectionFailed):
     """The other system answered, and refused the user."""
 
     code = "auth_failed"
+    retry = False
+
+
+class HostKeyChanged(ConnectionFailed):
+    """An SSH server that shows another key than the one it was tested with; nothing was sent."""
+
+    code = "host_key_changed"
     retry = False
 
 

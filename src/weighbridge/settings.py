@@ -258,6 +258,11 @@ SERVER = (
         "how long a worker that is to end may finish its diffs before it hands them back; default 20s",
     ),
     (
+        "WEIGHBRIDGE_DUCKDB_FOLDER",
+        "folder",
+        "below it lie the files of DuckDB that operators may name as sources and destinations; none: no files",
+    ),
+    (
         "WEIGHBRIDGE_FAULT",
         "name",
         "for tests of the server alone: the named place at which a process kills itself",

@@ -15,9 +15,11 @@ from sqlalchemy import text
 from tests.api import prequel_ground as ground
 from tests.api.prequel_ground import said
 from tests.house import House, a_house
+from tests.servers.sshd import ssh_server
 from tests.unit.connectors.vendor_examples import WHOLE
 from weighbridge.catalog import destination_test
 from weighbridge.connectors.destinations.registry import VENDORS
+from weighbridge.net.host_keys import fingerprint
 from weighbridge.store.database import EVERYTHING, seen_by
 
 if TYPE_CHECKING:
@@ -238,7 +240,7 @@ def test_a_mariadb_too(api: TestClient, fresh_mariadb: str) -> None:
     }
     for vendor in ("mysql", "planetscale"):
         assert tried(api, options, vendor).status_code == 200
-    assert "TLS yet" in said(tried(api, {**options, "disable_ssl": False}, "mysql"))
+    assert "not offer TLS" in said(tried(api, {**options, "disable_ssl": False}, "mysql"))
 
 
 @pytest.mark.parametrize("vendor", sorted(v.key for v in VENDORS.values() if v.side is None))
@@ -247,10 +249,55 @@ def test_not_yet(api: TestClient, vendor: str) -> None:
     assert "cannot be reached yet" in said(tried(api, options, vendor))
 
 
-def test_tunnels_not_yet(api: TestClient) -> None:
+def test_a_tunnel_whose_key_is_kept_at_the_first_test(api: TestClient, fresh_mariadb: str) -> None:
+    parts = reached(fresh_mariadb)
+    line = api.post("/actions/generate-ssh-key").json()["data"]["public_key"]
+    with ssh_server(client_key=line) as sshd, ssh_server(client_key=line) as other:
+        tunnel = {
+            "ssh_tunnel_host": sshd.host, "ssh_tunnel_port": sshd.port,
+            "ssh_tunnel_username": sshd.user, "ssh_public_key": line,
+        }  # fmt: skip
+        options = {
+            **{n: parts[n] for n in ("host", "port", "disable_ssl", "password_auth")},
+            "write_database": parts["database"], "use_ssh_tunnel": True, "ssh_tunnel": tunnel,
+        }  # fmt: skip
+        owner = ground.recipient(api)["id"]
+        # Before it is stored, the key is shown and nothing else.
+        body = ground.destination_body(owner, vendor="mysql", mysql=options)
+        answer = api.post("/test-destination", json={"destination": body})
+        assert fingerprint(sshd.host_key) in answer.json()["message"]
+        number = ground.destination(api, owner, vendor="mysql", mysql=options)["id"]
+        path = f"/destinations/{number}/test-connection"
+
+        def kept() -> Any:
+            shown = api.get(f"/destinations/{number}").json()["data"]["destination"]
+            return shown["mysql"]["ssh_tunnel"].get("ssh_host_key")
+
+        assert not kept()
+        answer = api.post(path)
+        assert answer.status_code == 200, answer.text
+        assert fingerprint(sshd.host_key) in answer.json()["message"]
+        assert kept() == sshd.host_key
+        # The same address with another key behind it.
+        change = {"ssh_tunnel": {"ssh_tunnel_port": other.port}}
+        assert "is not the server that was tested" in said(
+            api.post(path, json={"destination": {"mysql": change}})
+        )
+        assert "Accepted" not in other.log
+        api.patch(f"/destinations/{number}", json={"destination": {"mysql": change}})
+        assert "is not the server that was tested" in said(api.post(path))
+        assert kept() == sshd.host_key
+        # Only who says so aloud gets another one.
+        change = {"ssh_tunnel": {"ssh_host_key": ""}}
+        api.patch(f"/destinations/{number}", json={"destination": {"mysql": change}})
+        assert api.post(path).status_code == 200
+        assert kept() == other.host_key
+
+
+def test_a_tunnel_without_a_key_of_ours(api: TestClient) -> None:
     tunnel = {"ssh_tunnel_host": "b", "ssh_tunnel_username": "u"}
     options = ground.postgres(use_ssh_tunnel=True, ssh_tunnel=tunnel)
-    assert "tunnels cannot be opened yet" in said(tried(api, options))
+    assert "has no ssh_public_key" in said(tried(api, options))
 
 
 HOSTS = (

@@ -9,7 +9,7 @@ import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -58,8 +58,13 @@ class Software:
 
 
 @contextmanager
-def mariadb_server(*, settings: Mapping[str, str] | None = None) -> Generator[str]:
-    """Yield the URL of an all-powerful user's database on a new server; `settings` are its options."""
+def mariadb_server(
+    *, settings: Mapping[str, str] | None = None, certificate: tuple[Path, Path] | None = None
+) -> Generator[str]:
+    """Yield the URL of an all-powerful user's database on a new server; `settings` are its options.
+
+    `certificate`: (certificate, key) files, copied to where the server may read them.
+    """
     software = find_software() or get_software()
     with server_folder() as folder:
         # A server that starts clears its temporary tables out of a shared folder: others' too.
@@ -84,6 +89,8 @@ def mariadb_server(*, settings: Mapping[str, str] | None = None) -> Generator[st
             f"GRANT ALL ON *.* TO {USER}@'127.0.0.1' WITH GRANT OPTION;\n"
         )
         first_words.chmod(0o644)
+        if certificate is not None:
+            settings = {**(settings or {}), **tls_settings(certificate, folder)}
         options = [f"--{name}={value}" for name, value in {**FAST, **(settings or {})}.items()]
         with running(
             lambda port: [
@@ -98,6 +105,15 @@ def mariadb_server(*, settings: Mapping[str, str] | None = None) -> Generator[st
             environment=environment,
         ) as port:
             yield url_of(port)
+
+
+def tls_settings(certificate: tuple[Path, Path], folder: Path) -> dict[str, str]:
+    """Give the options of a server that offers TLS."""
+    copies = [folder / file.name for file in certificate]
+    for file, copy in zip(certificate, copies, strict=True):
+        shutil.copy(file, copy)
+        copy.chmod(0o644)
+    return {"ssl-cert": str(copies[0]), "ssl-key": str(copies[1])}
 
 
 @contextmanager
@@ -173,7 +189,7 @@ def install_packages() -> None:
     apt("install", "--yes", "--no-install-recommends", *PACKAGES, environment=environment)
 
 
-def unpack_packages() -> None:
+def unpack_packages(packages: Sequence[str] = PACKAGES, into: Path = UNPACKED) -> None:
     """Download what root would install, with lists of our own, and unpack it beside the project."""
     lists, archives = CACHE / "apt-lists", CACHE / "apt-archives"
     for needed in (lists / "partial", archives / "partial"):
@@ -187,11 +203,11 @@ def unpack_packages() -> None:
         "-oAPT::Sandbox::User=",
     )
     apt(*options, "update")
-    apt(*options, "install", "--download-only", "--yes", "--no-install-recommends", *PACKAGES)
-    half = UNPACKED.with_suffix(".part")
+    apt(*options, "install", "--download-only", "--yes", "--no-install-recommends", *packages)
+    half = into.with_suffix(".part")
     for package in archives.glob("*.deb"):
         subprocess.run(["dpkg-deb", "--extract", str(package), str(half)], check=True)
-    half.rename(UNPACKED)
+    half.rename(into)
 
 
 def unpacked(root: Path) -> Software:

@@ -15,7 +15,7 @@ from weighbridge.catalog.models import model_names
 from weighbridge.catalog.recipients import Recipient, get_recipient, get_recipients, models_of
 from weighbridge.catalog.records import Wanted
 from weighbridge.catalog.sealed_options import opened, sealed
-from weighbridge.catalog.ssh_keys import private_key
+from weighbridge.catalog.ssh_keys import give_private_keys, private_key
 from weighbridge.connectors.destinations import registry, shapes
 from weighbridge.errors import BadArgument
 from weighbridge.store.tables import destinations
@@ -31,6 +31,11 @@ if TYPE_CHECKING:
 EVERY_MODEL = "*"
 # Where the options of vendors hold a public key of ours.
 _PUBLIC_KEYS = (("ssh_tunnel", "ssh_public_key"), ("public_key_auth", "public_key"))
+# Where they name an SSH server: in which object, and by what it is known, the key last.
+_HOST_KEYS = (
+    ("ssh_tunnel", ("ssh_tunnel_host", "ssh_tunnel_port", "ssh_host_key")),
+    ("", ("host", "port", "host_key")),
+)
 
 
 @dataclass(frozen=True)
@@ -179,13 +184,52 @@ def open_address(
     vendor = registry.find_vendor(row.vendor)
     whole = registry.changed(vendor, opened(ring, "destinations", row), change or {})
     _check_public_keys(connection, ring, vendor, whole, owner=row.recipient_id)
+    give_private_keys(ring, whole)
     return Address(vendor, whole, row.by_recipient or sight.recipient is not None)
 
 
-def new_address(vendor: str, options: Mapping[str, Any], sight: Sight) -> Address:
-    """Give what would reach a destination that is not stored. Raises BadArgument."""
+def new_address(
+    connection: Connection,
+    ring: KeyRing,
+    vendor: str,
+    *,
+    options: Mapping[str, Any],
+    sight: Sight,
+    owner: UUID | None,
+) -> Address:
+    """Give what would reach a destination that is not stored. Raises BadArgument.
+
+    `owner`: the recipient, if one was named; without one, no key of anybody's may be used.
+    """
     found = registry.find_vendor(vendor)
-    return Address(found, registry.checked(found, options), sight.recipient is not None)
+    whole = registry.checked(found, options)
+    _check_public_keys(connection, ring, found, whole, owner=owner)
+    give_private_keys(ring, whole)
+    return Address(found, whole, sight.recipient is not None)
+
+
+def keep_host_key(
+    connection: Connection, number: UUID, sight: Sight, *, tested: Options, key: str
+) -> None:
+    """Keep the key that a server showed at its first test, if it is still the one that was tested."""
+    row = records.find(connection, destinations, number, *sight.conditions(), locked=True)
+    for inside, names in _HOST_KEYS:
+        before, said = (_inside(o, inside) for o in (row.options, shapes.split(tested)[0]))
+        known = names[-1]
+        if said is None or before is None or before.get(known):
+            continue
+        if all(before.get(name) == said.get(name) for name in names):
+            kept = {**before, known: key}
+            options = {**row.options, inside: kept} if inside else kept
+            records.change(connection, destinations, number, unique="id", options=options)
+        return
+
+
+def _inside(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    """Give the part of options that names an SSH server; None where it is not used."""
+    if name:
+        return options.get(name) if options.get("use_ssh_tunnel") else None
+    return options if "public_key_auth" in options else None
 
 
 def _check_models(connection: Connection, owner: Recipient, settings: Mapping[str, Any]) -> None:
@@ -207,7 +251,7 @@ def _check_public_keys(
     vendor: registry.Vendor,
     options: Options,
     *,
-    owner: UUID,
+    owner: UUID | None,
 ) -> None:
     """Hold that a public key is one of ours, and no other recipient's.
 
@@ -227,7 +271,7 @@ def _check_public_keys(
             ) from None
         # The words before the comment are the key itself, whatever stands around them.
         same = [destinations.c.options[p].as_string().contains(line) for p in _PUBLIC_KEYS]
-        others = destinations.c.recipient_id != owner
+        others = destinations.c.recipient_id.is_distinct_from(owner)
         if connection.execute(select(1).where(others, or_(*same)).limit(1)).first():
             raise BadArgument(
                 f"{vendor.key}.{'.'.join(path)}: this key belongs to another recipient.",

@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 from weighbridge.catalog import records
 from weighbridge.catalog.records import Wanted
 from weighbridge.catalog.sealed_options import opened, sealed
+from weighbridge.catalog.ssh_keys import give_private_keys
 from weighbridge.connectors.destinations import registry
 from weighbridge.errors import BadArgument, NotNow
 from weighbridge.store.tables import models, sources
@@ -85,7 +86,9 @@ def get_source(connection: Connection, number: UUID) -> Source:
 def open_source_options(connection: Connection, ring: KeyRing, number: UUID) -> Options:
     """Give the options of a source with its secrets, for whoever connects to it."""
     row = records.find(connection, sources, number)
-    return registry.checked(registry.find_vendor(row.vendor), opened(ring, "sources", row))
+    whole = registry.checked(registry.find_vendor(row.vendor), opened(ring, "sources", row))
+    give_private_keys(ring, whole)
+    return whole
 
 
 def list_sources(connection: Connection, wanted: Wanted) -> tuple[list[Source], bool]:

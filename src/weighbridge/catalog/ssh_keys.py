@@ -14,11 +14,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
+from weighbridge.connectors.destinations.parts import PublicKeyAuth, SshTunnel
 from weighbridge.errors import BadArgument, StoreFailed
 
 if TYPE_CHECKING:
+    from weighbridge.connectors.destinations.options import Options
     from weighbridge.store.sealed import KeyRing
 
 _PLACE = "ssh_keys"
@@ -58,6 +65,19 @@ def private_key(ring: KeyRing, line: str) -> Ed25519PrivateKey:
         "The public key is none that was made here.",
         next_step="Ask POST /actions/generate-ssh-key for one, and send its public_key.",
     )
+
+
+def give_private_keys(ring: KeyRing, options: Options) -> None:
+    """Give to options that log in with a key of ours its private half. Raises BadArgument."""
+    auth, tunnel = (getattr(options, n, None) for n in ("public_key_auth", "ssh_tunnel"))
+    if isinstance(auth, PublicKeyAuth):
+        auth.give_private_key(_text(private_key(ring, auth.public_key)))
+    if isinstance(tunnel, SshTunnel) and tunnel.ssh_public_key:
+        tunnel.give_private_key(_text(private_key(ring, tunnel.ssh_public_key)))
+
+
+def _text(key: Ed25519PrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
 
 
 def _private(ring: KeyRing, number: int, word: bytes) -> Ed25519PrivateKey:

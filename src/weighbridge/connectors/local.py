@@ -29,6 +29,7 @@ from weighbridge.connectors.sql import (
 from weighbridge.connectors.transport import batch_rows, guarded
 from weighbridge.errors import (
     BadQuery,
+    Busy,
     Cancelled,
     NoSuchTable,
     QueryFailed,
@@ -275,6 +276,11 @@ class DuckDBSource(LocalSource):
         try:
             connection.execute(f"ATTACH IF NOT EXISTS {literal(path)} AS {alias} (READ_ONLY)")
         except duckdb.Error as error:
+            if "could not set lock" in str(error).lower():
+                raise Busy(
+                    f"{self.label} is open in another program, which writes it.",
+                    next_step="Close it there, or wait until it is done.",
+                ) from None
             raise Unreadable(
                 f"{path} is not a DuckDB database: {scrub(error)}.",
                 next_step="Check that the file is a database of DuckDB 1.5 or older.",
@@ -291,14 +297,16 @@ class DuckDBSource(LocalSource):
             connection.execute(f"USE {self._alias}")
         return connection
 
-    def _table(self, connection: duckdb.DuckDBPyConnection, alias: str) -> str:
+    def _table(
+        self, connection: duckdb.DuckDBPyConnection, alias: str, catalog: str | None = None
+    ) -> str:
         wanted = self._spec.table
         name = wanted[-1] if wanted else ""
         schema = wanted[-2] if len(wanted) > 1 else "main"
         rows = connection.execute(
             "SELECT table_schema, table_name FROM information_schema.tables"
             " WHERE table_catalog = ?",
-            [alias],
+            [catalog or alias],
         ).fetchall()
         if (schema, name) not in rows:
             known = [table if s == "main" else f"{s}.{table}" for s, table in rows]

@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from weighbridge.connectors import mysql_catalog as catalog
+from weighbridge.connectors import mysql_tls
 from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.base import Estimate, Position, Reading, Traits
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.mysql_child import Child
-from weighbridge.connectors.mysql_conninfo import SESSION, url
-from weighbridge.connectors.mysql_login import PORT, faults_of, login, told
+from weighbridge.connectors.mysql_conninfo import SESSION, url, url_of_socket
+from weighbridge.connectors.mysql_login import PORT, faults_of, first_login, login, told
+from weighbridge.connectors.mysql_relay import Relay
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.scratch import private_duckdb
+from weighbridge.connectors.sides import address_of
 from weighbridge.connectors.sql import (
     among,
     in_ranges,
@@ -31,14 +34,8 @@ from weighbridge.connectors.sql import (
     uniqueness,
 )
 from weighbridge.connectors.transport import batch_rows, finished
-from weighbridge.errors import (
-    AuthFailed,
-    BadArgument,
-    ConnectionFailed,
-    QueryFailed,
-    WeighbridgeError,
-)
-from weighbridge.net.hosts import HostPolicy, resolve
+from weighbridge.errors import BadArgument, QueryFailed, WeighbridgeError
+from weighbridge.net.hosts import HostPolicy
 from weighbridge.types.columns import Column, Shape
 
 if TYPE_CHECKING:
@@ -61,9 +58,7 @@ class MySQLSource:
         self.where = spec.where
         self._spec = spec
         self._snapshot = snapshot
-        self._address = resolve(
-            spec.host or "localhost", spec.port or PORT, policy, database=spec.database
-        )
+        self._address = address_of(spec, PORT, policy, database=spec.database)
         if not spec.database:
             raise BadArgument(
                 f"The side {spec.label} names no database.",
@@ -77,9 +72,9 @@ class MySQLSource:
         self._tag = f"weighbridge {uuid.uuid4().hex}"
         self._readings: list[duckdb.DuckDBPyConnection] = []
         self._children: list[Child] = []
+        self._relay: Relay | None = None
         self._gone = False
-        self._host = self._address.ip
-        self._control = self._first_connection()
+        self._control, self._host = first_login(spec, self._address, self._faults)
         try:
             for statement in SESSION:
                 self._rows(statement)
@@ -92,18 +87,6 @@ class MySQLSource:
             raise
 
     # Opening -------------------------------------------------------------------------------
-
-    def _first_connection(self) -> pymysql.Connection[Any]:
-        # A name can have addresses that nobody listens on: localhost is often ::1 first.
-        addresses = (self._address.ip, *self._address.alternatives)
-        for self._host in addresses[:-1]:
-            try:
-                return self._connect()
-            except ConnectionFailed as error:
-                if isinstance(error, AuthFailed):
-                    raise
-        self._host = addresses[-1]
-        return self._connect()
 
     def _connect(self, seconds: int = 10) -> pymysql.Connection[Any]:
         place = (self._host, self._address.port)
@@ -279,7 +262,7 @@ class MySQLSource:
             raise missing_extra("MariaDB and MySQL", "mysql")
         try:
             child = Child(
-                url(self._spec, self._host, self._address.port),
+                self._reading_url(),
                 self.sql(reading),
                 batch_size=batch_rows(len(reading.outputs)),
                 session=SESSION if self._snapshot else SESSION[:-1],
@@ -288,7 +271,8 @@ class MySQLSource:
             self._children.append(child)
             schema = child.open()
         except RuntimeError as error:
-            raise self._error(error) from None
+            reason = self._relay.error if self._relay else None
+            raise self._error(reason or error) from None
         local = private_duckdb(threads=1, megabytes=128)
         self._readings.append(local)
         outputs = [
@@ -301,6 +285,13 @@ class MySQLSource:
             for o in reading.outputs
         ]
         return finished(local, child, schema, outputs, translate=self._error)
+
+    def _reading_url(self) -> str:
+        if mysql_tls.context(self._spec) is None:
+            return url(self._spec, self._host, self._address.port)
+        if self._relay is None:
+            self._relay = Relay(self._connect)
+        return url_of_socket(self._spec, self._relay.path)
 
     # Ending --------------------------------------------------------------------------------
 
@@ -329,6 +320,8 @@ class MySQLSource:
         """Let go of the connections."""
         for child in self._children:
             child.close()
+        if self._relay is not None:
+            self._relay.close()
         for reading in self._readings:
             with contextlib.suppress(duckdb.Error):
                 reading.close()

@@ -40,6 +40,12 @@ def url(spec: SideSpec, host: str, port: int) -> str:
     return f"mysql://{user}{secret}@{host}:{port}/{database}?{alive}"
 
 
+def url_of_socket(spec: SideSpec, path: str) -> str:
+    """Write the address of a socket on this machine, behind which nobody asks for a password."""
+    database = percent(spec.database or "", safe="")
+    return f"mysql://relay@localhost/{database}?prefer_socket=false&socket={percent(path, safe='')}"
+
+
 def keep_alive(connection: Any) -> None:
     """Let the kernel watch the connection; PyMySQL has no option for it."""
     connection._read_timeout = None  # noqa: SLF001

@@ -10,10 +10,11 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from weighbridge.connectors import mysql_tls
 from weighbridge.connectors import mysql_types as my
 from weighbridge.connectors.guard import check_query
 from weighbridge.connectors.mysql_conninfo import SESSION
-from weighbridge.connectors.mysql_login import PORT, faults_of, login, told
+from weighbridge.connectors.mysql_login import PORT, faults_of, login, socket_of, told
 from weighbridge.connectors.names import quote
 from weighbridge.connectors.session import Caps, Encryption, Found, Meter, collected, own_names
 from weighbridge.errors import BadArgument
@@ -51,19 +52,25 @@ class MySQLSession:
         # so it is one connection that is tried, from its first byte to its last.
         self._place = (str(link.getpeername()[0]), address.port)
         self._connection = login(spec, self._place, self._faults, link=link)
-        self._meter = Meter(link_of(self._connection).fileno())
+        self._meter = Meter(socket_of(self._connection).fileno())
         # MariaDB greets old clients as a version that they know how to speak with.
         said = str(self._connection.get_server_info()).removeprefix("5.5.5-")
         self.version = said if "MariaDB" in said else f"MySQL {said}"
 
     @staticmethod
-    def encryption(spec: SideSpec, link: socket.socket) -> Encryption:  # noqa: ARG004 see base
-        """Say that there is none: the driver that reads rows is not told to begin it."""
-        return Encryption(
-            False,
-            "TLS is off: this kind of connection has no setting for it yet; the login alone is"
-            " encrypted where the server offers it.",
-        )
+    def encryption(spec: SideSpec, link: socket.socket) -> Encryption:
+        """Begin TLS on an open `link` as a login would."""
+        wish = mysql_tls.context(spec)
+        if wish is None:
+            return Encryption(
+                False, "TLS is off (ssl-mode is disabled): rows travel readable on their way."
+            )
+        known = {
+            "required": "the certificate is not checked",
+            "verify-ca": "the certificate is signed as expected",
+            "verify-identity": "the certificate is the host's own",
+        }[mysql_tls.mode(spec)]
+        return Encryption(True, f"{mysql_tls.begun(spec, link, wish)}; {known}.")
 
     def one(self) -> None:
         """Read `select 1`, read-only."""
@@ -160,11 +167,6 @@ class MySQLSession:
         self._meter.close()
         with contextlib.suppress(Exception):  # closing must not hide the error that came first
             self._connection.close()
-
-
-def link_of(connection: Any) -> socket.socket:
-    """Give a connection's socket, for which the driver has no public name."""
-    return connection._sock  # noqa: SLF001
 
 
 def _names() -> dict[int, str]:

@@ -10,20 +10,20 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.connectors.mysql_conninfo import keep_alive
+from weighbridge.connectors.mysql_login import PORT, faults_of, first_login, login
 from weighbridge.connectors.names import quote
-from weighbridge.connectors.sql import literal, missing_extra, scrub
+from weighbridge.connectors.sides import address_of
+from weighbridge.connectors.sql import literal, scrub
 from weighbridge.connectors.writing import Holding, Mark, replaceable
-from weighbridge.errors import Cancelled, ConnectionFailed, ConnectionLost, QueryFailed
-from weighbridge.net.hosts import HostPolicy, resolve
+from weighbridge.errors import Cancelled, ConnectionLost, QueryFailed
 
 if TYPE_CHECKING:
-    import pymysql
-
     from weighbridge.connectors.sides import SideSpec
     from weighbridge.errors import WeighbridgeError
+    from weighbridge.net.hosts import HostPolicy
     from weighbridge.types.columns import ColumnType
 
 # An attempt that waits longer for another one gives up.
@@ -65,45 +65,14 @@ class MySQLWriter:
 
     def __init__(self, spec: SideSpec, policy: HostPolicy, schema: str) -> None:
         self._spec, self._schema = spec, schema
-        self._address = resolve(spec.host or "localhost", spec.port or 3306, policy)
-        self._connection = self._first_connection()
+        self._address = address_of(spec, PORT, policy)
+        # The schema need not be the database that the connection is for.
+        self._login = replace(spec, database=None)
+        self._faults = faults_of(spec, own_sql=False)
+        self._connection, self._host = first_login(self._login, self._address, self._faults)
+        self._connection.autocommit(True)
         for statement in _SESSION:
             self._rows(statement)
-
-    def _first_connection(self) -> pymysql.Connection[Any]:
-        # A name can have addresses that nobody listens on: localhost is often ::1 first.
-        *others, last = (self._address.ip, *self._address.alternatives)
-        for host in others:
-            with contextlib.suppress(ConnectionFailed):
-                return self._connect(host)
-        return self._connect(last)
-
-    def _connect(self, host: str, seconds: int = 10) -> pymysql.Connection[Any]:
-        try:
-            import pymysql  # noqa: PLC0415 an extra
-        except ImportError:
-            raise missing_extra("MariaDB and MySQL", "mysql") from None
-        try:
-            connection = pymysql.connect(
-                host=host,
-                port=self._address.port,
-                user=self._spec.user,
-                password=(self._spec.password or "").encode(),
-                charset="utf8mb4",
-                connect_timeout=seconds,
-                read_timeout=seconds,
-                local_infile=False,
-                autocommit=True,
-            )
-        except pymysql.MySQLError as error:
-            raise ConnectionFailed(
-                f"Cannot connect to {self._spec.label} to write:"
-                f" {scrub(error.args[-1] if error.args else error, self._spec.password)}.",
-                next_step="Check the host, the port, the user and the password.",
-            ) from None
-        keep_alive(connection)
-        self._host = host
-        return connection
 
     def holding(self, kind: ColumnType) -> Holding:
         """Say how a kind of value is held."""
@@ -205,7 +174,7 @@ class MySQLWriter:
         """Kill what is running on the server."""
         with (
             contextlib.suppress(Exception),  # a dead server has nothing to kill
-            self._connect(self._host, 3) as other,
+            login(self._login, (self._host, self._address.port), self._faults, seconds=3) as other,
             other.cursor() as cursor,
         ):
             cursor.execute("KILL QUERY %s", (self._connection.thread_id(),))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.net.hosts import Address, HostPolicy, resolve
+from weighbridge.connectors.sides import address_of
 
 if TYPE_CHECKING:
     from weighbridge.connectors.sides import SideSpec
+    from weighbridge.net.hosts import Address, HostPolicy
 
 PORT = 5432
 # Text forms must not depend on who configured the server or the role.
@@ -21,8 +22,7 @@ SESSION = (
 def conninfo(spec: SideSpec, policy: HostPolicy) -> dict[str, Any]:
     """Give libpq's parameters, with the host resolved to addresses that the policy allows."""
     name = spec.database or spec.user or "postgres"
-    address = resolve(spec.host or "localhost", spec.port or PORT, policy, database=name)
-    return parameters(spec, address)
+    return parameters(spec, address_of(spec, PORT, policy, database=name))
 
 
 def parameters(spec: SideSpec, address: Address) -> dict[str, Any]:

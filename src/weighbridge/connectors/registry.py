@@ -25,6 +25,7 @@ VENDORS: dict[str, tuple[str, str, bool, str]] = {
     "mysql": ("mysql", "MySQLSource", True, "mysql"),
     "mariadb": ("mysql", "MySQLSource", True, "mysql"),
     "duckdb": ("local", "DuckDBSource", False, "duckdb"),
+    "motherduck": ("duckdb_place", "PlacedDuckDB", True, "duckdb"),
     "csv": ("files", "FileSource", False, "duckdb"),
     "parquet": ("files", "FileSource", False, "duckdb"),
     "json": ("files", "FileSource", False, "duckdb"),

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from weighbridge.connectors.names import table_name
 from weighbridge.errors import BadArgument
+from weighbridge.net.hosts import Address, HostPolicy, resolve
 
 FILE_ENDINGS = {
     ".csv": "csv",
@@ -26,7 +27,7 @@ FILE_ENDINGS = {
 class SideSpec:
     """One side, taken apart. `password` is a secret: it is in no label and no message.
 
-    `query` replaces `table`. `where` is a filter in the side's own SQL, already checked. `as_of` is
+    `reached`: where a tunnel of ours ends on this machine; no host is looked up then. `query` replaces `table`. `where` is a filter in the side's own SQL, already checked. `as_of` is
     the moment whose rows are read, of a table that keeps its history.
     """
 
@@ -43,6 +44,16 @@ class SideSpec:
     where: str | None = None
     as_of: datetime | None = None
     parameters: dict[str, str] = field(default_factory=dict[str, str], repr=False)
+    reached: Address | None = None
+
+
+def address_of(
+    spec: SideSpec, port: int, policy: HostPolicy, *, database: str | None = None
+) -> Address:
+    """Give the address of a side, checked; `port` is the vendor's own. Raises as `resolve` does."""
+    if spec.reached is not None:
+        return spec.reached
+    return resolve(spec.host or "localhost", spec.port or port, policy, database=database)
 
 
 def parse_side(text: str, *, query: str | None = None, where: str | None = None) -> SideSpec:
@@ -116,6 +127,7 @@ PARAMETERS: dict[str, frozenset[str]] = {
     "postgresql": frozenset({"sslmode", "sslrootcert", "sslcert", "sslkey", "connect_timeout"}),
 }
 PARAMETERS["postgres"] = PARAMETERS["postgresql"]
+PARAMETERS["mysql"] = PARAMETERS["mariadb"] = frozenset({"ssl-mode", "ssl-ca"})
 
 
 def _check_parameters(scheme: str, parameters: dict[str, str]) -> None:

@@ -113,7 +113,7 @@ class Transport:
         # into waking and waiting.
         self._duckdb = private_duckdb(threads=1, megabytes=256, unsigned=True)
         try:
-            self._duckdb.execute(f"LOAD {literal(str(_extension(extension)))}")
+            self._duckdb.execute(f"LOAD {literal(str(extension_path(extension)))}")
         except (ImportError, duckdb.Error):
             raise missing_extra(kind, kind) from None
         self._duckdb.execute("SET pg_pool_max_connections = 8")
@@ -210,7 +210,7 @@ class Transport:
             self._duckdb.close()
 
 
-def _extension(name: str) -> Path:
+def extension_path(name: str) -> Path:
     """Find the extension in its own wheel: installed with us, from the same lock file as DuckDB.
 
     Loaded from there, nothing is copied to the user's home, and its 40 MB are not hashed each

@@ -24,6 +24,7 @@ from weighbridge.catalog.destination_test import check_address
 from weighbridge.catalog.recipients import find_recipient
 from weighbridge.deliver.figures import NONE, figures_of
 from weighbridge.errors import BadArgument, NoSuchObject
+from weighbridge.net.host_keys import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -193,10 +194,14 @@ def try_new_destination(caller: WritesDestinations, body: wire.NewDestination) -
     said: Any = body.destination
     sight = _for_new(caller)
     with caller.sees() as connection:
-        if sight.recipient is not None or said.recipient_id or said.id_in_provider_system:
-            _recipient(connection, caller, said)
-    _try(caller, catalog.new_address(said.vendor, _options(said), sight))
-    return success({}, "The connection works.")
+        named = sight.recipient is not None or said.recipient_id or said.id_in_provider_system
+        owner = _recipient(connection, caller, said) if named else None
+        address = catalog.new_address(
+            connection, caller.house.ring, said.vendor,
+            options=_options(said), sight=sight, owner=owner,
+        )  # fmt: skip
+    seen = _try(caller, address)
+    return success({}, _words(seen))
 
 
 @router.post(
@@ -211,7 +216,10 @@ def try_destination(
     destination_id: Number,
     body: wire.DestinationChange | None = None,
 ) -> Any:
-    """Connect to a destination as a change would make it; nothing is stored."""
+    """Connect to a destination as a change would make it; no change is stored.
+
+    A server that is known by its key is known by the one that it shows at the first test.
+    """
     said: Any = body.destination if body else None
     with caller.sees() as connection:
         number = _identity(destination_id)
@@ -221,8 +229,15 @@ def try_destination(
         address = catalog.open_address(
             connection, caller.house.ring, number, caller.sight, change=change
         )
-    _try(caller, address)
-    return success({"destination": shown}, "The connection works.")
+    seen = _try(caller, address)
+    if seen is not None and change is None:
+        with caller.sees() as connection:
+            catalog.keep_host_key(
+                connection, number, caller.sight, tested=address.options, key=seen
+            )
+            found = catalog.get_destination(connection, number, caller.sight)
+            [shown] = _shown(connection, caller, [found])
+    return success({"destination": shown}, _words(seen))
 
 
 def _shown(
@@ -234,8 +249,13 @@ def _shown(
     return [wire.destination(one, figures.get(one.id, NONE), inside=inside) for one in found]
 
 
-def _try(caller: Caller, address: catalog.Address) -> None:
-    check_address(
+def _words(seen: str | None) -> str:
+    known = f" The SSH server shows the key {fingerprint(seen)}." if seen else ""
+    return f"The connection works.{known}"
+
+
+def _try(caller: Caller, address: catalog.Address) -> str | None:
+    return check_address(
         address.vendor,
         address.options,
         policy_for(caller.house, by_recipient=address.by_recipient),

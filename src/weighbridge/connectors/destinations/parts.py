@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, model_validator
 
 from weighbridge.connectors.destinations.options import (
     Arn,
@@ -18,6 +18,8 @@ from weighbridge.connectors.destinations.options import (
     SecretObject,
     Text,
 )
+from weighbridge.errors import BadArgument, StoreFailed
+from weighbridge.net.hosts import Address
 
 
 class PasswordAuth(Options):
@@ -46,7 +48,30 @@ class OAuthBearerTokenAuth(Options):
     password: Password = Field(title="Token")
 
 
-class PublicKeyAuth(Options):
+class HoldsKey(Options):
+    """Something that logs in with a key of ours.
+
+    The private half is given by the catalog where the options are opened to be used: it is in no
+    dump, and never stored.
+    """
+
+    _private: SecretStr | None = PrivateAttr(None)
+
+    def give_private_key(self, text: str) -> None:
+        """Take the private half, as OpenSSH writes it."""
+        self._private = SecretStr(text)
+
+    def private_key(self) -> str:
+        """Give the private half. Raises StoreFailed where nobody gave it."""
+        if self._private is None:
+            raise StoreFailed(
+                "The private half of the key was not opened.",
+                next_step="This is a fault of weighbridge.",
+            )
+        return self._private.get_secret_value()
+
+
+class PublicKeyAuth(HoldsKey):
     """A key pair: the private half stays with us."""
 
     public_key: Needed = Field(
@@ -113,7 +138,7 @@ class AzureAccountKey(Options):
     storage_account_access_key: Password
 
 
-class SshTunnel(Options):
+class SshTunnel(HoldsKey):
     """The host through which a server is reached."""
 
     ssh_tunnel_host: Host
@@ -122,6 +147,11 @@ class SshTunnel(Options):
     ssh_public_key: Text = Field(
         "", description="Made by POST /actions/generate-ssh-key; put it into authorized_keys."
     )
+    ssh_host_key: Text = Field(
+        "",
+        description="The SSH server's public key, as in known_hosts. Left empty, that of the first"
+        " test of the stored destination is kept.",
+    )
 
 
 class Tunnelled(Options):
@@ -129,6 +159,23 @@ class Tunnelled(Options):
 
     use_ssh_tunnel: bool = False
     ssh_tunnel: SshTunnel | None = None
+    # Where an open tunnel ends on this machine: of an opened copy alone.
+    _reached: Address | None = PrivateAttr(None)
+
+    def reached_at(self, address: Address) -> Self:
+        """Give a copy whose server is reached there."""
+        copy = self.model_copy()
+        copy._reached = address  # noqa: SLF001 it is one of us
+        return copy
+
+    def reached(self) -> Address | None:
+        """Say where the tunnel ends; None where none is asked for. Raises BadArgument if it is shut."""
+        if self.use_ssh_tunnel and self._reached is None:
+            raise BadArgument(
+                "What lies behind an SSH tunnel cannot be reached here yet.",
+                next_step="Set use_ssh_tunnel to false, if there is another way to it.",
+            )
+        return self._reached
 
     @model_validator(mode="after")
     def _tunnel_is_there(self) -> Self:

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
 
-from weighbridge.connectors.destinations import databases, lakes, shapes, storage, warehouses
+from weighbridge.connectors.destinations import (
+    databases,
+    file_vendors,
+    lakes,
+    shapes,
+    storage,
+    warehouses,
+)
 from weighbridge.connectors.destinations.databases import MySQLOptions, PostgresOptions
 from weighbridge.connectors.destinations.options import Options
+from weighbridge.connectors.destinations.tunnels import through_tunnel
+from weighbridge.connectors.destinations.warehouses import MotherDuckOptions
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.errors import BadArgument
 from weighbridge.net.hosts import HostPolicy
+
+if TYPE_CHECKING:
+    from weighbridge.connectors.loading import Loader
 
 # Options, label, policy, table, key: a local copy of a delivered table, as long as it is needed.
 Mirror = Callable[
     [Options, str, HostPolicy, str, tuple[str, ...]], AbstractContextManager[SideSpec]
 ]
-
-if TYPE_CHECKING:
-    from weighbridge.connectors.loading import Loader
 
 
 @dataclass(frozen=True)
@@ -32,8 +41,9 @@ class Vendor:
 
     `side` makes of options what a connector of ours opens; without one, `not_yet` says why the
     vendor cannot be reached; with one, `limits` says what of it does not work. `loader` opens
-    what transfers are loaded with. `source`: may be delivered from. `mirror`: where the engine
-    cannot read a delivered table where it lies.
+    what transfers are loaded with. `source`: may be delivered from.
+    `mirror`: where the engine cannot read a delivered table where it lies. `attempt`: how such a
+    place is tried; it gives the key by which the server is known, if it has one.
     """
 
     key: str
@@ -45,6 +55,7 @@ class Vendor:
     source: bool = False
     loader: Callable[[Options, str, HostPolicy], Loader] | None = None
     mirror: Mirror | None = None
+    attempt: Callable[[Options, str, HostPolicy], str | None] | None = None
 
     @property
     def delivers(self) -> bool:
@@ -54,7 +65,6 @@ class Vendor:
 
 def _postgresql(options: Options, label: str) -> SideSpec:
     said = cast("PostgresOptions", options)
-    _no_tunnel(said.use_ssh_tunnel)
     return SideSpec(
         scheme="postgresql",
         label=label,
@@ -67,6 +77,7 @@ def _postgresql(options: Options, label: str) -> SideSpec:
             "sslmode": "disable" if said.disable_ssl else "require",
             "connect_timeout": str(said.connection_timeout_in_seconds),
         },
+        reached=said.reached(),
     )
 
 
@@ -79,12 +90,6 @@ def _load_postgresql(options: Options, label: str, policy: HostPolicy) -> Loader
 
 def _mysql(options: Options, label: str) -> SideSpec:
     said = cast("MySQLOptions", options)
-    _no_tunnel(said.use_ssh_tunnel)
-    if not said.disable_ssl:
-        raise BadArgument(
-            "This vendor cannot be reached with TLS yet.",
-            next_step="Set disable_ssl where the network between the two is your own.",
-        )
     return SideSpec(
         scheme="mysql",
         label=label,
@@ -93,31 +98,46 @@ def _mysql(options: Options, label: str) -> SideSpec:
         user=said.password_auth.username,
         password=said.password_auth.password.get_secret_value(),
         database=said.connection_database or said.write_database,
+        parameters={} if said.disable_ssl else {"ssl-mode": "required"},
+        reached=said.reached(),
     )
 
 
-def _no_tunnel(wanted: bool) -> None:
-    if wanted:
-        raise BadArgument(
-            "SSH tunnels cannot be opened yet.", next_step="Set use_ssh_tunnel to false."
-        )
+def _load_mysql(options: Options, label: str, policy: HostPolicy) -> Loader:
+    from weighbridge.connectors.mysql_loader import MySQLLoader  # noqa: PLC0415 an extra
+
+    return MySQLLoader(_mysql(options, label), policy, cast("MySQLOptions", options).write_database)
+
+
+def _motherduck(options: Options, label: str) -> SideSpec:
+    said = cast("MotherDuckOptions", options)
+    token = said.access_token_auth.access_token.get_secret_value()
+    return SideSpec(scheme="motherduck", label=label, database=said.database, password=token)
+
+
+def _load_duckdb(options: Options, label: str, policy: HostPolicy) -> Loader:
+    from weighbridge.connectors.duckdb_loader import DuckDBLoader  # noqa: PLC0415 heavy
+
+    said = cast("MotherDuckOptions", options)
+    return DuckDBLoader(_motherduck(options, label), policy, said.schema_)
 
 
 def _listed(*vendors: Vendor) -> Mapping[str, Vendor]:
     return {vendor.key: vendor for vendor in vendors}
 
 
-_NO_TUNNEL = "no tunnels"
-_NO_TLS = "no tunnels, no TLS"
+_MARIADB = "MariaDB was tried, MySQL itself was not"
+_UNTRIED = "untried, MariaDB was tried in its place"
+_MOTHERDUCK = "MotherDuck itself is untried, local files of DuckDB are tried in its place"
 _WAREHOUSE = "it has no connector"
 _BUCKET = "no connector writes to buckets"
 VENDORS = _listed(
-    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
-    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, _NO_TUNNEL, source=True, loader=_load_postgresql),
-    Vendor("mysql", "MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
-    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, _NO_TLS, source=True),
-    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, _NO_TLS, source=True),
-    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, _NO_TLS, source=True),
+    Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, source=True, loader=_load_postgresql),
+    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, source=True, loader=_load_postgresql),
+    Vendor("mysql", "MySQL", MySQLOptions, _mysql, limits=_MARIADB, source=True, loader=_load_mysql),
+    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
+    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
+    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
     Vendor("sql_server", "SQL Server", databases.SqlServerOptions, not_yet=_WAREHOUSE),
     Vendor("oracle", "Oracle", databases.OracleOptions, not_yet=_WAREHOUSE),
     Vendor("mongodb", "MongoDB", databases.MongoDBOptions, not_yet=_WAREHOUSE),
@@ -131,12 +151,22 @@ VENDORS = _listed(
     ),
     Vendor("athena", "Athena", warehouses.AthenaOptions, not_yet=_WAREHOUSE),
     Vendor("databricks", "Databricks", warehouses.DatabricksOptions, not_yet=_WAREHOUSE),
-    Vendor("motherduck", "MotherDuck", warehouses.MotherDuckOptions, not_yet=_WAREHOUSE, source=True),
-    Vendor("s3", "S3", storage.S3Options, not_yet=_BUCKET),
-    Vendor("s3_compatible", "S3-compatible storage", storage.S3CompatibleOptions, not_yet=_BUCKET),
+    Vendor("motherduck", "MotherDuck", MotherDuckOptions, _motherduck, _MOTHERDUCK, source=True, loader=_load_duckdb),
+    Vendor(
+        "s3", "S3", storage.S3Options, limits="no roles, no tunnels", loader=file_vendors.load_s3,
+        mirror=file_vendors.S3_MIRROR, attempt=file_vendors.try_s3,
+    ),
+    Vendor(
+        "s3_compatible", "S3-compatible storage", storage.S3CompatibleOptions,
+        loader=file_vendors.load_s3_compatible, mirror=file_vendors.S3_COMPATIBLE_MIRROR,
+        attempt=file_vendors.try_s3_compatible,
+    ),
     Vendor("gcs", "Google Cloud Storage", storage.GcsOptions, not_yet=_BUCKET),
     Vendor("abs", "Azure Blob Storage", storage.AbsOptions, not_yet=_BUCKET),
-    Vendor("sftp", "SFTP", storage.SftpOptions, not_yet="no connector writes files over SSH"),
+    Vendor(
+        "sftp", "SFTP", storage.SftpOptions, loader=file_vendors.load_sftp,
+        mirror=file_vendors.SFTP_MIRROR, attempt=file_vendors.try_sftp,
+    ),
     Vendor("google_sheets", "Google Sheets", storage.GoogleSheetsOptions, not_yet=_WAREHOUSE),
     Vendor("delta_lake", "Delta Lake", lakes.DeltaLakeOptions, not_yet=_BUCKET),
     Vendor("iceberg", "Iceberg", lakes.IcebergOptions, not_yet=_BUCKET),
@@ -175,11 +205,41 @@ def changed(vendor: Vendor, whole: Mapping[str, Any], change: Mapping[str, Any])
 def side(vendor: Vendor, options: Options, label: str) -> SideSpec:
     """Make of options what a connector opens. Raises BadArgument where there is none yet."""
     if vendor.side is None:
+        why = vendor.not_yet or "it holds files, which are read through a copy"
         raise BadArgument(
-            f"{vendor.display} cannot be reached yet: {vendor.not_yet}.",
+            f"{vendor.display} cannot be reached yet: {why}.",
             next_step="Its options were checked and can be stored.",
         )
     return vendor.side(options, label)
+
+
+@contextmanager
+def open_side(  # noqa: PLR0917 the words of the place, and then what of it
+    vendor: Vendor,
+    options: Options,
+    label: str,
+    policy: HostPolicy,
+    table: str | tuple[str, ...],
+    key: tuple[str, ...],
+) -> Generator[SideSpec]:
+    """Give a side of one table that the engine can open, as long as the context lasts.
+
+    A `table` of one name is one that was delivered; of parts, one of a source, as it is named.
+    Raises BadArgument where nothing can be read yet.
+    """
+    if vendor.mirror is not None and isinstance(table, str):
+        with vendor.mirror(options, label, policy, table, key) as spec:
+            yield spec
+        return
+    named = (*_schema(options), table) if isinstance(table, str) else table
+    with through_tunnel(options, policy) as reached:
+        yield replace(side(vendor, reached.options, label), table=named)
+
+
+def _schema(options: Options) -> tuple[str, ...]:
+    """Say in which schema or database tables are delivered."""
+    named = getattr(options, "schema_", None) or getattr(options, "write_database", None)
+    return (named,) if named else ()
 
 
 def open_loader(vendor: Vendor, options: Options, label: str, policy: HostPolicy) -> Loader:
@@ -193,36 +253,15 @@ def open_loader(vendor: Vendor, options: Options, label: str, policy: HostPolicy
             f"{f': {vendor.not_yet}' if vendor.not_yet else ''}.",
             next_step="Its options were checked and can be stored.",
         )
-    return vendor.loader(options, label, policy)
-
-
-@contextmanager
-def open_side(  # noqa: PLR0917 what `Vendor.mirror` takes, too
-    vendor: Vendor,
-    options: Options,
-    label: str,
-    policy: HostPolicy,
-    table: str | tuple[str, ...],
-    key: tuple[str, ...],
-) -> Generator[SideSpec]:
-    """Give a side of one table that the engine can open, as long as the context lasts.
-
-    A `table` that is a text is one that was delivered; parts are the name of a source's table.
-    Raises BadArgument where nothing can be read yet.
-    """
-    if vendor.mirror is not None and isinstance(table, str):
-        with vendor.mirror(options, label, policy, table, key) as spec:
-            yield spec
-        return
-    parts = (table,) if isinstance(table, str) else table
-    named = (*_schema(options), *parts) if len(parts) == 1 else parts
-    yield replace(side(vendor, options, label), table=named)
-
-
-def _schema(options: Options) -> tuple[str, ...]:
-    """Say in which schema or database tables are delivered."""
-    named = getattr(options, "schema_", None) or getattr(options, "write_database", None)
-    return (named,) if named else ()
+    way = ExitStack()
+    with way:
+        reached = way.enter_context(through_tunnel(options, policy))
+        loader = vendor.loader(reached.options, label, policy)
+        if reached.host_key is not None:
+            # The tunnel is open as long as the loader is.
+            way.callback(loader.close)
+            setattr(loader, "close", way.pop_all().close)  # noqa: B010 of this one loader
+    return loader
 
 
 def complaint(error: ValidationError, at: str) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from weighbridge.connectors.destinations.options import (
     Choice,
     Endpoint,
@@ -81,6 +83,11 @@ class SftpOptions(Options):
     folder: Text = ""
     file_format: Literal["csv"] = "csv"
     csv: Csv | None = None
+    host_key: Text = Field(
+        "",
+        description="The server's public key, as in known_hosts. Left empty, that of the first test"
+        " of the stored destination is kept.",
+    )
     auth_method: Literal["public_key_auth"] = "public_key_auth"
     public_key_auth: PublicKeyAuth
 
