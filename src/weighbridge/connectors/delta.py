@@ -11,10 +11,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weighbridge.connectors.bucket import BucketPlace, bucket_error, open_forward
+from weighbridge.connectors.bucket import BucketPlace, bucket_error, checked_address
 from weighbridge.connectors.file_store import cancelled
 from weighbridge.connectors.sql import missing_extra
 from weighbridge.errors import ConnectionLost, Overtaken, SpillFull, WeighbridgeError
+from weighbridge.net.forward_process import ForwardProcess
 from weighbridge.net.hosts import HostPolicy
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class DeltaLog:
             os.environ.pop(name, None)
         self.place = place
         self._stop = threading.Event()
-        self._forward = open_forward(place.bucket, policy) if place.bucket else None
+        self._forward = (
+            ForwardProcess(checked_address(place.bucket, policy)) if place.bucket else None
+        )
         self._options = _storage(place.bucket, self._forward.url if self._forward else "")
 
     def table(self, name: str) -> DeltaTable | None:
@@ -179,7 +182,8 @@ def _storage(place: BucketPlace | None, proxy: str) -> dict[str, str] | None:
         "allow_invalid_certificates": "false",
         "proxy_url": proxy,
         "connect_timeout": "10 seconds",
-        "timeout": "120 seconds",
-        "max_retries": "6",
-        "retry_timeout": "60 seconds",
+        # Some calls hold Python's lock meanwhile: no heart would beat for longer.
+        "timeout": "30 seconds",
+        "max_retries": "4",
+        "retry_timeout": "20 seconds",
     }
