@@ -329,9 +329,10 @@ def vendors() -> str:
 def destination_vendors() -> str:
     def support(vendor: Vendor) -> tuple[str, str]:
         later = "not yet: transfers are not built"
-        if vendor.side is None:
+        if vendor.side is None and vendor.attempt is None:
             return f"not yet: {vendor.not_yet}", f"not yet: {vendor.not_yet}"
-        return f"yes; {vendor.limits} yet", "yes" if vendor.delivers else later
+        tested = f"yes; {vendor.limits} yet" if vendor.limits else "yes"
+        return tested, "yes" if vendor.delivers else later
 
     return table(
         ("vendor", "what it is", "checked and stored", "connection test", "transfers", "source"),

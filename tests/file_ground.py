@@ -82,16 +82,16 @@ def deliver(loader: Loader, load: Load, rows: Sequence[Row]) -> Loaded:
         loader.close()
 
 
-def place_of(bucket: Bucket, **changes: Any) -> BucketPlace:
+def place_of(server: Bucket, **changes: Any) -> BucketPlace:
     said: dict[str, Any] = {
-        "label": "the bucket", "host": bucket.host, "port": bucket.port, "bucket": bucket.name,
-        "region": "", "access_id": bucket.access_id, "secret_key": bucket.secret_key, "tls": False,
+        "label": "the bucket", "host": server.host, "port": server.port, "bucket": server.name,
+        "region": "", "access_id": server.access_id, "secret_key": server.secret_key, "tls": False,
     }  # fmt: skip
     return BucketPlace(**{**said, **changes})
 
 
-def bucket_store(bucket: Bucket, folder: str, **changes: Any) -> BucketStore:
-    return BucketStore(place_of(bucket, **changes), folder, POLICY)
+def bucket_store(server: Bucket, folder: str, **changes: Any) -> BucketStore:
+    return BucketStore(place_of(server, **changes), folder, POLICY)
 
 
 def sftp_store(server: SftpServer, folder: str = "", **changes: Any) -> SftpStore:

@@ -23,7 +23,7 @@ from weighbridge.errors import (
     WeighbridgeError,
 )
 from weighbridge.net.forward import Forward
-from weighbridge.net.hosts import HostPolicy, resolve
+from weighbridge.net.hosts import Address, HostPolicy, resolve
 from weighbridge.net.reach import reach
 
 if TYPE_CHECKING:
@@ -68,11 +68,11 @@ def amazon_host(region: str) -> str:
     return f"s3.{region}.amazonaws.com" + (".cn" if region.startswith("cn-") else "")
 
 
-def open_forward(place: BucketPlace, policy: HostPolicy) -> Forward:
-    """Check where a bucket is and open the door to it. Raises HostRefused, ConnectionFailed."""
+def checked_address(place: BucketPlace, policy: HostPolicy) -> Address:
+    """Check where a bucket is, and that somebody answers. Raises HostRefused, ConnectionFailed."""
     address = resolve(place.host, place.port, policy)
     reach(address, _REACH_SECONDS).close()
-    return Forward(address)
+    return address
 
 
 class BucketStore:
@@ -82,7 +82,7 @@ class BucketStore:
         self._place = place
         self._folder = f"{folder}/" if folder else ""
         self._stop = threading.Event()
-        self._forward = open_forward(place, policy)
+        self._forward = Forward(checked_address(place, policy))
         try:
             self._store = _opened(place, self._forward.url)
         except BaseException:

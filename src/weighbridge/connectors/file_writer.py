@@ -170,7 +170,7 @@ class FileWriter:
         size = path.stat().st_size
         digest = digest_of(path)
         self._send(name, path)
-        path.unlink()
+        path.unlink(missing_ok=True)  # whoever keeps it has moved it
         return FileEntry(name=name, rows=rows, bytes=size, sha256=digest)
 
 

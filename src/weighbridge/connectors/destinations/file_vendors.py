@@ -12,6 +12,8 @@ from weighbridge.errors import BadArgument, ConnectionFailed
 
 if TYPE_CHECKING:
     from weighbridge.connectors.bucket import BucketPlace
+    from weighbridge.connectors.delta import DeltaLog, DeltaPlace
+    from weighbridge.connectors.destinations.lakes import DeltaLakeOptions
     from weighbridge.connectors.destinations.options import Options
     from weighbridge.connectors.destinations.parts import (
         AwsAccessKeys,
@@ -76,6 +78,40 @@ def _mirror_of(opened: Callable[[Options, str, HostPolicy], FileStore]) -> Mirro
             store.close()
 
     return mirror
+
+
+def load_delta(options: Options, label: str, policy: HostPolicy) -> Loader:
+    """Open what loads into Delta tables."""
+    from weighbridge.connectors.delta_loader import DeltaLoader  # noqa: PLC0415 an extra
+
+    return DeltaLoader(_delta(options, label, policy))
+
+
+@contextmanager
+def mirror_delta(  # noqa: PLR0917 the words of the place, and then what of it
+    options: Options, label: str, policy: HostPolicy, table: str, key: tuple[str, ...]
+) -> Generator[SideSpec]:
+    """Read a Delta table back."""
+    from weighbridge.connectors.delta_loader import delta_mirror  # noqa: PLC0415 an extra
+
+    _ = key  # a Delta table holds each row once
+    log = _delta(options, label, policy)
+    try:
+        with delta_mirror(log, label, table) as side:
+            log.close()
+            yield side
+    finally:
+        log.close()
+
+
+def try_delta(options: Options, label: str, policy: HostPolicy) -> str | None:
+    """Try the bucket of Delta tables as any other."""
+    from weighbridge.connectors.bucket import BucketStore  # noqa: PLC0415 an extra
+
+    place = delta_place(cast("DeltaLakeOptions", options), label)
+    if place.bucket is None:
+        return None
+    return _tried(BucketStore(place.bucket, place.folder, policy), label)
 
 
 def try_s3(options: Options, label: str, policy: HostPolicy) -> str | None:
@@ -149,6 +185,43 @@ def compatible_place(options: S3CompatibleOptions | S3CompatibleBucket, label: s
         bucket=options.bucket_name, region=options.bucket_region, access_id=keys.access_id,
         secret_key=keys.secret_key.get_secret_value(), tls=not options.disable_ssl,
     )  # fmt: skip
+
+
+def delta_place(options: DeltaLakeOptions, label: str) -> DeltaPlace:
+    """Give the place that options of Delta tables name. Raises BadArgument."""
+    from weighbridge.connectors.delta import DeltaPlace  # noqa: PLC0415 an extra
+
+    if options.column_mapping_mode != "none":
+        raise BadArgument(
+            "Delta tables with column mapping cannot be written yet.",
+            next_step="Set column_mapping_mode to none.",
+        )
+    s3, compatible = options.bucket_s3, options.bucket_s3_compatible
+    if options.bucket_vendor == "bucket_s3" and s3:
+        bucket, folder = s3_place(s3, label), s3.folder
+    elif options.bucket_vendor == "bucket_s3_compatible" and compatible:
+        bucket, folder = compatible_place(compatible, label), compatible.folder
+    else:
+        raise BadArgument(
+            "Delta tables can be written to buckets that speak S3 alone, so far.",
+            next_step="Use bucket_s3 or bucket_s3_compatible.",
+        )
+    days = options.retention_window_days
+    return DeltaPlace(
+        label=label, folder=clean_folder(folder), bucket=bucket, retention_hours=days * 24,
+        properties={
+            "delta.deletedFileRetentionDuration": f"interval {days} days",
+            # The ledger of a load lies in the log: it must outlive the next attempt.
+            "delta.logRetentionDuration": f"interval {max(days, 7)} days",
+            "delta.enableChangeDataFeed": str(not options.change_data_feed_disabled).lower(),
+        },
+    )  # fmt: skip
+
+
+def _delta(options: Options, label: str, policy: HostPolicy) -> DeltaLog:
+    from weighbridge.connectors.delta import DeltaLog  # noqa: PLC0415 an extra
+
+    return DeltaLog(delta_place(cast("DeltaLakeOptions", options), label), policy)
 
 
 def _s3(options: Options, label: str, policy: HostPolicy) -> FileStore:

@@ -168,7 +168,12 @@ VENDORS = _listed(
         mirror=file_vendors.SFTP_MIRROR, attempt=file_vendors.try_sftp,
     ),
     Vendor("google_sheets", "Google Sheets", storage.GoogleSheetsOptions, not_yet=_WAREHOUSE),
-    Vendor("delta_lake", "Delta Lake", lakes.DeltaLakeOptions, not_yet=_BUCKET),
+    Vendor(
+        "delta_lake", "Delta Lake", lakes.DeltaLakeOptions,
+        limits="no roles, no buckets of Azure and Google, no column mapping",
+        loader=file_vendors.load_delta, mirror=file_vendors.mirror_delta,
+        attempt=file_vendors.try_delta,
+    ),
     Vendor("iceberg", "Iceberg", lakes.IcebergOptions, not_yet=_BUCKET),
 )  # fmt: skip
 
