@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 from starlette.datastructures import MutableHeaders
 
@@ -17,6 +24,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from weighbridge.jobs.state import QueueState
+
+# Each counter would have a second line that says since when it counts.
+disable_created_metrics()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _REGISTRY = CollectorRegistry()
 _REQUESTS = Counter(
@@ -77,9 +88,21 @@ def _ids(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
     return given if _ID.fullmatch(given) else uuid4().hex, known[1] if known else uuid4().hex
 
 
-def figures() -> bytes:
-    """Write every figure in Prometheus' text format."""
-    return generate_latest(_REGISTRY)
+def figures(queue: QueueState | None) -> bytes:
+    """Write every figure in Prometheus' text format; `queue` is None while our database is away."""
+    told = generate_latest(_REGISTRY)
+    if queue is None:
+        return told
+    of_the_queue = CollectorRegistry()
+    for name, (words, value) in {
+        "weighbridge_workers": ("Workers that live", queue.workers),
+        "weighbridge_jobs_waiting": ("Jobs that are due and wait", queue.waiting),
+        "weighbridge_jobs_oldest_seconds": ("Longest wait of one of them", queue.oldest),
+        "weighbridge_jobs_stuck": ("Jobs of workers that are dead", queue.stuck),
+        "weighbridge_jobs_failed": ("Jobs that were given up", queue.failed),
+    }.items():
+        Gauge(name, words, registry=of_the_queue).set(value)
+    return told + generate_latest(of_the_queue)
 
 
 def _route_of(scope: Scope) -> str:

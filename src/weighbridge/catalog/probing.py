@@ -150,7 +150,8 @@ class _Attempt:
             session.one()
             powers = session.powers()
         more = [
-            f"{self._spec.user} {power}: give the connection a role that can only read."
+            f"{self._spec.user} {power}: give the connection a role that can only read. Queries"
+            " of one's own are refused, unless it is stored with allow_powerful_login."
             for power in powers
         ]
         return ["`SELECT 1` was read.", *more]

@@ -244,16 +244,21 @@ def keys_create(
     ] = None,
     environment: Annotated[str, typer.Option(help="production or staging.")] = "production",
     *,
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="It opens nothing after this time: 12h, 90d."),
+    ] = None,
     data: DataOption = None,
     output: TableOrJson = "table",
 ) -> int:
     """Make a key; it is shown this once."""
     needs_server_extra()
-    from weighbridge.cli.key_commands import create  # noqa: PLC0415 see the start-up budget
+    from weighbridge.cli.key_commands import create, lifetime  # noqa: PLC0415 see the start-up budget
 
     return create(
-        name, environment, scope or _MODEST, data, as_json=output == "json", around=Surroundings()
-    )
+        name, environment, scope or _MODEST, data,
+        expires=lifetime(expires), as_json=output == "json", around=Surroundings(),
+    )  # fmt: skip
 
 
 @keys_app.command("list")
