@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import weighbridge.errors as tree
+from weighbridge.api import reference as server
 from weighbridge.cli import reference
 from weighbridge.cli.faults import TURN, Internal
 from weighbridge.compare.explain import SliceName
@@ -532,6 +533,25 @@ def _json_type(hint: Any) -> str:
     return {"int": "integer", "float": "number", "str": "text"}.get(plain, plain)
 
 
+# The server ------------------------------------------------------------------------------
+
+
+def endpoints() -> str:
+    return table(("operation", "scope", "what it does", "may also answer"), server.endpoints())
+
+
+def statuses() -> str:
+    return table(("status", "title", "codes"), server.statuses(error_classes()))
+
+
+def bounds() -> str:
+    return table(("of what", "at most", "beyond it"), server.bounds())
+
+
+def figures() -> str:
+    return table(("figure", "labels", "what it is"), server.figures())
+
+
 MAKERS: dict[str, Callable[[], str]] = {
     "rules": rules,
     "pairing_rules": pairing_rules,
@@ -546,6 +566,10 @@ MAKERS: dict[str, Callable[[], str]] = {
     "transforms": transforms,
     "slices": slices,
     "verdict_fields": verdict_fields,
+    "endpoints": endpoints,
+    "statuses": statuses,
+    "bounds": bounds,
+    "figures": figures,
 }
 
 

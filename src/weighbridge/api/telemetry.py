@@ -38,6 +38,14 @@ _SECONDS = Histogram(
     "weighbridge_http_request_seconds", "Time until the answer began", ("method", "route"),
     registry=_REGISTRY,
 )  # fmt: skip
+# Asked of our database at each look: the API's process does none of this work itself.
+OF_THE_QUEUE = {
+    "workers": "Workers that live",
+    "jobs_waiting": "Jobs that are due and wait",
+    "jobs_oldest_seconds": "The longest wait of one of them",
+    "jobs_stuck": "Jobs in the hands of dead workers",
+    "jobs_failed": "Jobs that were given up",
+}
 # A client's own id is taken over if it cannot forge a line of the log.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Source: https://www.w3.org/TR/trace-context/#traceparent-header.
@@ -88,21 +96,25 @@ def _ids(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
     return given if _ID.fullmatch(given) else uuid4().hex, known[1] if known else uuid4().hex
 
 
+def described() -> list[tuple[str, str, str]]:
+    """Name every figure: (its name, its labels, what it is)."""
+    requests = [
+        ("weighbridge_http_requests_total", "method, route, status", "Requests answered"),
+        ("weighbridge_http_request_seconds", "method, route", "Time until the answer began"),
+    ]
+    return requests + [(f"weighbridge_{n}", "", words) for n, words in OF_THE_QUEUE.items()]
+
+
 def figures(queue: QueueState | None) -> bytes:
     """Write every figure in Prometheus' text format; `queue` is None while our database is away."""
     told = generate_latest(_REGISTRY)
     if queue is None:
         return told
-    of_the_queue = CollectorRegistry()
-    for name, (words, value) in {
-        "weighbridge_workers": ("Workers that live", queue.workers),
-        "weighbridge_jobs_waiting": ("Jobs that are due and wait", queue.waiting),
-        "weighbridge_jobs_oldest_seconds": ("Longest wait of one of them", queue.oldest),
-        "weighbridge_jobs_stuck": ("Jobs of workers that are dead", queue.stuck),
-        "weighbridge_jobs_failed": ("Jobs that were given up", queue.failed),
-    }.items():
-        Gauge(name, words, registry=of_the_queue).set(value)
-    return told + generate_latest(of_the_queue)
+    registry = CollectorRegistry()
+    for name, words in OF_THE_QUEUE.items():
+        gauge = Gauge(f"weighbridge_{name}", words, registry=registry)
+        gauge.set(getattr(queue, name.removeprefix("jobs_").removesuffix("_seconds")))
+    return told + generate_latest(registry)
 
 
 def _route_of(scope: Scope) -> str:

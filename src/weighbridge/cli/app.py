@@ -239,7 +239,8 @@ def keys_create(
         typer.Option(
             "--scope",
             help="What it may do, once for each: diffs:read, diffs:write, connections:read (these"
-            " three if none is named), connections:write, run_sql, keys.",
+            " three if none is named), connections:write, run_sql, models:read, models:write,"
+            " destinations:read, destinations:write, tokens, keys.",
         ),
     ] = None,
     environment: Annotated[str, typer.Option(help="production or staging.")] = "production",
