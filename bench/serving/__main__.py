@@ -53,12 +53,14 @@ def main() -> int:
     found["jobs"] = drained(asked.jobs)
     with a_house(asked.rows) as house, bare_route() as bare:
         found["diff"] = overhead(house, asked.rounds)
+        before = house.memory()
         found["users"] = {
             name: crowd(
                 house, bare, users=asked.users, seconds=asked.seconds, think=think, rounds=3
             )
             for name, think in (("thinking", 1.0), ("restless", 0.0))
         }
+        found["memory"] = {"before": round(before), "after": round(house.memory())}
     (asked.out / "serving.json").write_text(json.dumps(found, indent=1) + "\n")
     (asked.out / "SERVING.md").write_text(write(found))
     say(f"written: {asked.out / 'SERVING.md'}")

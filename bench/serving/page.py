@@ -47,6 +47,7 @@ def _gates(found: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     diff, jobs = found["diff"], found["jobs"]
     thinking, restless = found["users"]["thinking"], found["users"]["restless"]
     broken = thinking["broken"] + restless["broken"]
+    grown = found["memory"]["after"] - found["memory"]["before"]
     return [
         (
             "a diff through the API, against the command", "at most 0.5 s more",
@@ -57,6 +58,10 @@ def _gates(found: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
             jobs["seconds"] <= 60,
         ),
         ("answers of 500 and more, or none", "0", str(broken), broken == 0),
+        (
+            "memory that the API grew by, under all users", "at most 100 MB",
+            f"{grown} MB, from {found['memory']['before']} MB", grown <= 100,
+        ),
         (
             f"p99 of {thinking['users']} thinking users", "at most 400 ms",
             f"{thinking['api']['p99_ms']} ms", thinking["api"]["p99_ms"] <= 400,
