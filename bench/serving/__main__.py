@@ -43,12 +43,14 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--out", type=Path, default=HERE, help="where the results go")
+    parser.add_argument("--note", default="", help="said on the page of how the machine was")
     asked = parser.parse_args()
     found: dict[str, Any] = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "load": f"{os.getloadavg()[0]:.2f}",
-        "asked": {n: v for n, v in vars(asked).items() if n != "out"},
+        "asked": {n: v for n, v in vars(asked).items() if n not in {"out", "note"}},
+        "note": asked.note,
     }
     found["jobs"] = drained(asked.jobs)
     with a_house(asked.rows) as house, bare_route() as bare:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from weighbridge.store.sealed import KeyRing
 
 # Requests that are worked on at once in one process; the others wait their turn.
-THREADS = 8
+THREADS = 16
 _PUBLIC = frozenset({"/", "/healthz", "/readyz", "/metrics"})
 
 
@@ -78,7 +78,8 @@ def _facade(shape: Shape) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    # More would only wait for each other: for Python's lock, and for a connection to our database.
+    # So many wait for our database at a time: on a busy machine its answer takes longer than the
+    # work on it. More would only wait for Python's lock.
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
 
