@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import weighbridge.errors as tree
+from weighbridge.api import reference as server
 from weighbridge.cli import reference
 from weighbridge.cli.faults import TURN, Internal
 from weighbridge.compare.explain import SliceName
@@ -194,9 +195,11 @@ NEXT = {
     "no_such_object": "Ask the API for the list of what the key or token may see.",
     "no_such_errand": "Ask for the test or the columns again; answers are kept for seven days.",
     "not_now": "Wait for the state that the message names, or end what stands in the way.",
+    "too_many": "Wait until some of what the key asked for has ended, then ask again.",
     "no_key": "Give `--key`.",
     "not_comparable": "Pair columns with `--map`, or choose another key.",
     "bad_query": "Give one `SELECT` that only reads; a filter is one condition.",
+    "login_too_powerful": "Store the connection with a user that can only read, or accept that it is not one.",
     "host_refused": "Give the host's name or address in full, without lists, paths or zones.",
     "missing_extra": "Install the extra in the message, such as `weighbridge[postgres]`.",
     "connection_failed": "Check host, port and network; `weighbridge connections test NAME` helps.",
@@ -539,6 +542,25 @@ def _json_type(hint: Any) -> str:
     return {"int": "integer", "float": "number", "str": "text"}.get(plain, plain)
 
 
+# The server ------------------------------------------------------------------------------
+
+
+def endpoints() -> str:
+    return table(("operation", "scope", "what it does", "may also answer"), server.endpoints())
+
+
+def statuses() -> str:
+    return table(("status", "title", "codes"), server.statuses(error_classes()))
+
+
+def bounds() -> str:
+    return table(("of what", "at most", "beyond it"), server.bounds())
+
+
+def figures() -> str:
+    return table(("figure", "labels", "what it is"), server.figures())
+
+
 MAKERS: dict[str, Callable[[], str]] = {
     "rules": rules,
     "pairing_rules": pairing_rules,
@@ -553,6 +575,10 @@ MAKERS: dict[str, Callable[[], str]] = {
     "transforms": transforms,
     "slices": slices,
     "verdict_fields": verdict_fields,
+    "endpoints": endpoints,
+    "statuses": statuses,
+    "bounds": bounds,
+    "figures": figures,
 }
 
 

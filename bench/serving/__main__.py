@@ -43,22 +43,26 @@ def main() -> int:
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--out", type=Path, default=HERE, help="where the results go")
+    parser.add_argument("--note", default="", help="said on the page of how the machine was")
     asked = parser.parse_args()
     found: dict[str, Any] = {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine(),
         "load": f"{os.getloadavg()[0]:.2f}",
-        "asked": {n: v for n, v in vars(asked).items() if n != "out"},
+        "asked": {n: v for n, v in vars(asked).items() if n not in {"out", "note"}},
+        "note": asked.note,
     }
     found["jobs"] = drained(asked.jobs)
     with a_house(asked.rows) as house, bare_route() as bare:
         found["diff"] = overhead(house, asked.rounds)
+        before = house.memory()
         found["users"] = {
             name: crowd(
                 house, bare, users=asked.users, seconds=asked.seconds, think=think, rounds=3
             )
             for name, think in (("thinking", 1.0), ("restless", 0.0))
         }
+        found["memory"] = {"before": round(before), "after": round(house.memory())}
     (asked.out / "serving.json").write_text(json.dumps(found, indent=1) + "\n")
     (asked.out / "SERVING.md").write_text(write(found))
     say(f"written: {asked.out / 'SERVING.md'}")

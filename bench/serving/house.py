@@ -10,8 +10,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
@@ -45,6 +45,7 @@ class House:
     key: str
     tables: str
     source: int
+    supervisor: int = 0
 
     def ask(self, method: str, path: str, body: object = None) -> Any:
         """Ask the API; give what it says."""
@@ -61,6 +62,23 @@ class House:
             "data_source1_id": self.source, "data_source2_id": self.source,
             "table1": ["public", left], "table2": ["public", right], "pk_columns": ["id"],
         }  # fmt: skip
+
+    def memory(self) -> float:
+        """Give the resident memory of the process that answers, in MB."""
+        found = 0.0
+        for status in Path("/proc").glob("[0-9]*/status"):
+            with suppress(OSError):
+                said = dict(line.split(":", 1) for line in status.read_text().splitlines())
+                words = status.with_name("cmdline").read_bytes()
+                if b"weighbridge.api" in words and self._is_below(int(status.parent.name)):
+                    found = max(found, int(said["VmRSS"].split()[0]) / 1024)
+        assert found, "no process answers"
+        return found
+
+    def _is_below(self, pid: int) -> bool:
+        while pid > 1 and pid != self.supervisor:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        return pid == self.supervisor
 
     def diff(self, left: str, right: str) -> int:
         """Ask for a diff and wait until its figures are there; give its number."""
@@ -86,9 +104,9 @@ def a_house(rows: int) -> Generator[House]:
         folder = Path(tempfile.mkdtemp(prefix="weighbridge-bench-"))
         folder.chmod(0o755)  # the embedded database's user must reach it
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        address, key = stack.enter_context(_serving(folder))
-        house = House(address, key, url, 0)
-        yield House(address, key, url, house.ask("POST", "/data_sources", _source(url))["id"])
+        address, key, supervisor = stack.enter_context(_serving(folder))
+        house = House(address, key, url, 0, supervisor)
+        yield replace(house, source=house.ask("POST", "/data_sources", _source(url))["id"])
 
 
 def _fill(url: str, name: str, wrong: str, rows: int) -> None:
@@ -109,7 +127,7 @@ def _source(url: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _serving(folder: Path) -> Generator[tuple[str, str]]:
+def _serving(folder: Path) -> Generator[tuple[str, str, int]]:
     port, words = free_port(), folder / "words"
     environ = {n: v for n, v in os.environ.items() if n != "DATABASE_URL"}
     with words.open("w") as out, (folder / "log").open("w") as log:
@@ -120,7 +138,7 @@ def _serving(folder: Path) -> Generator[tuple[str, str]]:
     address = f"http://127.0.0.1:{port}"
     try:
         _wait_for(f"{address}/readyz", process)
-        yield address, words.read_text().split("admin key")[1].split()[0]
+        yield address, words.read_text().split("admin key")[1].split()[0], process.pid
     finally:
         process.terminate()
         process.wait(60)

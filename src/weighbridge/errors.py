@@ -10,9 +10,11 @@ WeighbridgeError            code, blame, retry, and the next thing to do
 │   ├── NoSuchErrand        no test or other short job of that number
 │   ├── NoSuchObject        no stored source, model, recipient, product or destination of that id
 │   ├── NotNow              what is asked for does not fit the present state
+│   ├── TooMany             the key has as much under way as it may have
 │   ├── NoKey               no key was given and none could be found
 │   ├── NotComparable       the sides have nothing that could be compared
 │   ├── BadQuery            user SQL that is not one read-only query
+│   ├── LoginTooPowerful    SQL of a user on a login that may do more than read
 │   ├── HostRefused         a host that the policy does not let us reach
 │   └── MissingExtra        the driver of a vendor is not installed
 ├── ConnectionFailed        the other system cannot be reached            exit 3
@@ -50,6 +52,7 @@ __all__ = [
     "ConnectionLost",
     "HostKeyChanged",
     "HostRefused",
+    "LoginTooPowerful",
     "MissingExtra",
     "NoKey",
     "NoSuchColumn",
@@ -70,6 +73,7 @@ __all__ = [
     "Stopped",
     "StoreFailed",
     "TenantMixed",
+    "TooMany",
     "Unreadable",
     "WeighbridgeError",
 ]
@@ -162,6 +166,13 @@ class NotNow(RequestError):
     code = "not_now"
 
 
+class TooMany(RequestError):
+    """The key has as much under way as it may have."""
+
+    code = "too_many"
+    retry = True
+
+
 class NoKey(RequestError):
     """No key was given and none could be found."""
 
@@ -178,6 +189,12 @@ class BadQuery(RequestError):
     """User SQL that is not one read-only query, or not one boolean filter."""
 
     code = "bad_query"
+
+
+class LoginTooPowerful(RequestError):
+    """SQL of a user on a login that may do more than read."""
+
+    code = "login_too_powerful"
 
 
 class HostRefused(RequestError):

@@ -12,6 +12,7 @@ from tests.house import House
 from tests.servers.postgres import PASSWORD
 from weighbridge.catalog import errands
 from weighbridge.catalog.data_sources import policy_of
+from weighbridge.catalog.standing import ACCEPTED
 
 STEPS = ["name", "tcp", "tls", "auth", "read", "write"]
 STAGES = ["connection", "schema_download", "temp_schema"]
@@ -28,7 +29,7 @@ def body(url: str, name: str = "shop", **more: Any) -> dict[str, Any]:
     made = source_body(url, name)
     made["type"] = "pg" if url.startswith("postgresql") else "mysql"
     for key, value in more.items():
-        (made if key == "temp_schema" else made["options"])[key] = value
+        (made if key in {"temp_schema", ACCEPTED} else made["options"])[key] = value
     return made
 
 

@@ -97,7 +97,9 @@ def ground(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         # The foreign objects first: their numbers are others than one's own.
         for environment in ("staging", "production"):
             client = house.client(environment=environment)
-            source = client.post("/data_sources", json=source_body(url, "s")).json()["id"]
+            source = client.post(
+                "/data_sources", json=source_body(url, "s") | {"allow_powerful_login": True}
+            ).json()["id"]
             diff = client.post("/datadiffs", json=diff_body(source)).json()["id"]
             house.run_diff(diff)
             path = f"/data_sources/{source}"
@@ -244,6 +246,21 @@ def test_the_needed_scope_alone(ground: Ground, case: tuple[str, str]) -> None:
     status, body = ask(ground, case, ground.house.key([ROUTES[case].scope]))
     assert status == ROUTES[case].own, body
     assert "not-a-secret" not in body
+
+
+def test_sql_of_ones_own_in_a_diff_needs_a_scope_more(ground: Ground) -> None:
+    """Like the route that runs a query: whoever may ask for diffs may not write SQL by that (T06)."""
+    source = ground.objects["source"]["production"]
+    for side in ("1", "2"):
+        body = {**diff_body(source), f"table{side}": None, f"query{side}": "select * from a"}
+        for scopes, status in (
+            (["diffs:write"], 403),
+            (sorted(set(SCOPES) - {"run_sql"}), 403),
+            (["diffs:write", "run_sql"], 200),
+        ):
+            answer = ground.house.client(*scopes).post("/datadiffs", json=body)
+            assert answer.status_code == status, (scopes, answer.text)
+            assert status == 200 or "run_sql" in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("case", PER_OBJECT, ids=" ".join)

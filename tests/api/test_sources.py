@@ -31,7 +31,8 @@ from tests.faults.command import ask, run_sql
 from tests.faults.rogue_mysql import rogue_mysql
 from tests.house import House
 from tests.servers.postgres import PASSWORD
-from weighbridge.catalog import errands
+from weighbridge.catalog import errands, probing
+from weighbridge.connectors.session import Encryption
 from weighbridge.store.database import EVERYTHING, seen_by
 
 
@@ -126,6 +127,35 @@ def test_tls_that_is_wished_for_and_not_there(
     found = probed(house, client, store(client, fresh_postgres, sslmode=mode))
     assert codes(found) == "ok ok error skip skip skip", found
     assert "the server offers none" in found["tls"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("ip", "found", "says"),
+    [
+        ("127.0.0.1", Encryption(False, "off"), ""),
+        ("::1", Encryption(False, "off"), ""),
+        ("192.0.2.7", Encryption(False, "off"), "read the password"),
+        ("2001:db8::7", Encryption(False, "off"), "read the password"),
+        ("10.0.0.7", Encryption(True, "unchecked"), "verify-full"),
+        ("10.0.0.7", Encryption(True, "the host's own", checked=True), ""),
+    ],
+)
+def test_who_is_on_the_way(ip: str, found: Encryption, says: str) -> None:
+    warnings = probing.exposed(ip, found)
+    assert len(warnings) == bool(says)
+    assert says in "".join(warnings)
+
+
+def test_a_way_without_tls_is_warned_of(
+    house: House, client: TestClient, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T24. The servers of tests are on this machine: it is taken for another one."""
+    source = store(client, url)
+    assert probed(house, client, source)["tls"]["outcome"] == "skipped"
+    monkeypatch.setattr(probing, "is_loopback", lambda _: False)
+    found = probed(house, client, source)["tls"]
+    assert (found["code"], found["outcome"]) == ("skip", "warning")
+    assert "Warning: Whoever is on the way" in found["message"]
 
 
 @pytest.fixture
@@ -258,16 +288,20 @@ def test_old_errands_go(house: House, client: TestClient, url: str) -> None:
 
 def test_a_row_without_an_end(house: House, client: TestClient) -> None:
     """The plainest question is answered for ever: the connection is cut, and memory stays."""
-    for polite in (0, 1, 9):
+    # Where its powers are asked for, the attack comes one question earlier.
+    for polite, accepted in ((0, True), (1, True), (9, True), (1, False), (9, False)):
         with rogue_mysql("endless", polite=polite) as rogue:
-            source = store(client, f"mysql://u:p@127.0.0.1:{rogue.port}/d", name=f"r{polite}")
+            url = f"mysql://u:p@127.0.0.1:{rogue.port}/d"
+            more = {"name": f"r{polite}{accepted}", "allow_powerful_login": accepted}
+            source = store(client, url, **more)
             before = memory()
             began = time.monotonic()
             found = probed(house, client, source)
             asked = client.post(f"/data_sources/{source}/query", json={"query": "select 1 as a"})
             assert rogue.asked
         assert "error" in codes(found) or polite == 9, found
-        assert asked.status_code == (200 if polite == 9 else 422), asked.text
+        whole = polite == 9 and accepted
+        assert asked.status_code == (200 if whole else 422), asked.text
         assert time.monotonic() - began < 30
         assert memory() - before < 150e6
 

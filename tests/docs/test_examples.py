@@ -13,8 +13,13 @@ from tests.docs.examples import Folder, assert_shown, run_page, write_files
 from tests.docs.pages import DOCS, PAGES, ROOT, blocks
 from tests.servers.mariadb import connect
 
+NEW_USER = ROOT / "tests/journeys/test_new_user.py"
 RUN = {"console", "python"}
-WITH_FILES = [p for p in PAGES if any(b.kind in RUN and not b.needs_servers for b in blocks(p))]
+WITH_FILES = [
+    p
+    for p in PAGES
+    if any(b.kind in RUN and not b.needs_servers and not b.printed_elsewhere for b in blocks(p))
+]
 WITH_SERVERS = [p for p in PAGES if any(b.kind in RUN and b.needs_servers for b in blocks(p))]
 
 
@@ -68,6 +73,13 @@ def test_examples_on_servers(
                 cursor.execute(statement)
         right.commit()
     assert run_page(page, folder, servers=True)
+
+
+def test_what_is_printed_elsewhere_names_its_test() -> None:
+    """A block that no test of this file runs says which one does; that one reads it by this note."""
+    notes = {b.note for p in PAGES for b in blocks(p) if b.printed_elsewhere}
+    assert notes == {"printed by: make demo", f"printed by: {NEW_USER.relative_to(ROOT)}"}
+    assert NEW_USER.exists()
 
 
 @pytest.mark.server

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.faults.command import busy, wait_until_busy
+from tests.api.sources import body
+from tests.faults.command import busy, end_sessions, run_sql, wait_until_busy
 from tests.faults.ground import Ground, a_ground, until
 from weighbridge.datadiffs import store
 from weighbridge.store.database import EVERYTHING, seen_by
@@ -55,6 +56,33 @@ def test_a_cancelled_diff_leaves_no_query(ground: Ground) -> None:
     after = ground.diff("slow")  # the worker lives, and its slot is free
     ground.wait(after, "done", 15)
     ground.is_exact(after)
+
+
+def test_a_cancelled_diff_leaves_no_query_on_mariadb(ground: Ground, fresh_mariadb: str) -> None:
+    run_sql(
+        fresh_mariadb,
+        "create view slow as select a.seq * 100000 + b.seq as id, md5(concat(a.seq, b.seq)) as v"
+        " from seq_1_to_99999 a, seq_1_to_99999 b where md5(concat(a.seq, 'slow', b.seq)) < '00001'",
+    )
+    stored = ground.client.post("/data_sources", json=body(fresh_mariadb, "maria")).json()["id"]
+    asked = ground.client.post(
+        "/datadiffs",
+        json={
+            "data_source1_id": ground.source, "data_source2_id": stored,
+            "table1": ["public", "a"], "table2": ["slow"], "pk_columns": ["id"],
+        },
+    )  # fmt: skip
+    assert asked.status_code == 200, asked.text
+    number = asked.json()["id"]
+    ground.worker()
+    wait_until_busy(fresh_mariadb, "slow")
+    try:
+        assert ground.client.post(f"/datadiffs/{number}/cancel").status_code == 200
+        left = lambda: [*busy(fresh_mariadb), *busy(ground.url)]  # noqa: E731 both servers
+        until(lambda: not left(), 5, lambda: str(left()))
+        ground.wait(number, "cancelled", 5)
+    finally:
+        end_sessions(fresh_mariadb)
 
 
 def test_our_database_ends_every_session(ground: Ground) -> None:

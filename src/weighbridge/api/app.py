@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from anyio import to_thread
 from fastapi import Depends, FastAPI
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from sqlalchemy import text
 
 from weighbridge import __version__
@@ -23,15 +23,17 @@ from weighbridge.api.openapi import describe, operation_id
 from weighbridge.api.prequel import app as prequel
 from weighbridge.api.try_it import add_page, pages_of
 from weighbridge.errors import StoreFailed
+from weighbridge.jobs.state import queue_state
 from weighbridge.store.database import EVERYTHING, seen_by
 
 if TYPE_CHECKING:
+    from weighbridge.jobs.state import QueueState
     from weighbridge.store.database import Database
     from weighbridge.store.sealed import KeyRing
 
 # Requests that are worked on at once in one process; the others wait their turn.
-THREADS = 8
-_PUBLIC = frozenset({"/healthz", "/readyz", "/metrics"})
+THREADS = 16
+_PUBLIC = frozenset({"/", "/healthz", "/readyz", "/metrics"})
 
 
 def make_app(database: Database, ring: KeyRing, *, public_url: str = "") -> FastAPI:
@@ -78,7 +80,8 @@ def _facade(shape: Shape) -> FastAPI:
 
 @asynccontextmanager
 async def _lifespan(_: FastAPI) -> AsyncGenerator[None]:
-    # More would only wait for each other: for Python's lock, and for a connection to our database.
+    # So many wait for our database at a time: on a busy machine its answer takes longer than the
+    # work on it. More would only wait for Python's lock.
     to_thread.current_default_thread_limiter().total_tokens = THREADS
     yield
 
@@ -99,4 +102,12 @@ def _add_signs_of_life(app: FastAPI, house: House) -> None:
 
     @app.get("/metrics")
     def metrics() -> Response:
-        return Response(telemetry.figures(), media_type=telemetry.CONTENT_TYPE)
+        queue: QueueState | None = None
+        with suppress(StoreFailed), seen_by(house.database, EVERYTHING) as connection:
+            queue = queue_state(connection)
+        return Response(telemetry.figures(queue), media_type=telemetry.CONTENT_TYPE)
+
+    @app.get("/")
+    def root() -> RedirectResponse:
+        # Who opens the address that `serve` prints finds the page to try it.
+        return RedirectResponse("/datafold/docs")

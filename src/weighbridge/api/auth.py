@@ -213,9 +213,10 @@ def routes_of(of: Iterable[Any]) -> Iterator[APIRoute]:
             yield from routes_of(router.routes)
 
 
+RUN_SQL = "run_sql"
 ReadsDiffs = Annotated[Caller, Depends(Needs("diffs:read"))]
 ReadsDiffsInBrowser = Annotated[Caller, Depends(NeedsInBrowser("diffs:read"))]
 WritesDiffs = Annotated[Caller, Depends(Needs("diffs:write"))]
 ReadsConnections = Annotated[Caller, Depends(Needs("connections:read"))]
 WritesConnections = Annotated[Caller, Depends(Needs("connections:write"))]
-RunsSql = Annotated[Caller, Depends(Needs("run_sql"))]
+RunsSql = Annotated[Caller, Depends(Needs(RUN_SQL))]

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from weighbridge.api.auth import routes_of
-from weighbridge.errors import StoreFailed, WeighbridgeError
+from weighbridge.errors import WeighbridgeError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 PROBLEM = "application/problem+json"
 _STATUS = {
     "no_such_connection": 404, "no_such_diff": 404, "no_such_errand": 404,
-    "no_such_object": 404, "not_now": 409, "store_failed": 503,
+    "no_such_object": 404, "not_now": 409, "too_many": 429, "store_failed": 503,
 }  # fmt: skip
+# Seconds after which it is worth to ask again.
+_RETRY_AFTER = {"store_failed": "2", "too_many": "10"}
 _BY_BLAME = {"caller": 422, "connection": 422, "data": 422, "us": 500}
 TITLES = {
     400: "Bad request", 401: "Not authenticated", 403: "Not allowed", 404: "Not found",
@@ -67,7 +69,8 @@ def add_faults(app: FastAPI) -> None:
     @app.exception_handler(WeighbridgeError)
     def _ours(_: Request, error: WeighbridgeError) -> JSONResponse:
         status = status_of(error)
-        headers = {"Retry-After": "2"} if isinstance(error, StoreFailed) else None
+        after = _RETRY_AFTER.get(error.code)
+        headers = {"Retry-After": after} if after else None
         return problem(status, str(error), code=error.code, headers=headers)
 
     @app.exception_handler(RequestValidationError)

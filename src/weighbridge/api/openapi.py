@@ -26,6 +26,7 @@ _DETAILS = {
     409: "The diff 7 is waiting. Ask again when it is done.",
     413: "The body is larger than 1,000,000 bytes.",
     422: "body.pk_columns: Field required.",
+    429: "This key has 1,000 datadiffs waiting or running, and may have no more.",
     503: "Our own database cannot be used just now. The request can be made again.",
 }
 _EVERY = {
@@ -52,6 +53,13 @@ _HEADERS = {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
     }
 }
+_LATER = {
+    "Retry-After": {
+        "description": "Seconds.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 _HEADERS_OF = {
     "401": {
         "WWW-Authenticate": {
@@ -60,13 +68,8 @@ _HEADERS_OF = {
             "schema": {"type": "string"},
         }
     },
-    "503": {
-        "Retry-After": {
-            "description": "Seconds.",
-            "required": True,
-            "schema": {"type": "integer", "minimum": 1},
-        }
-    },
+    "429": _LATER,
+    "503": _LATER,
 }
 _PROBLEM_REF = {"$ref": "#/components/schemas/Problem"}
 

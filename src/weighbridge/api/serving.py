@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 # Connections of one process to our database, for each environment.
-POOL = 12
+POOL = 20
 
 
 def application() -> ASGIApp:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 from starlette.datastructures import MutableHeaders
 
@@ -17,6 +24,10 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from weighbridge.jobs.state import QueueState
+
+# Each counter would have a second line that says since when it counts.
+disable_created_metrics()
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _REGISTRY = CollectorRegistry()
 _REQUESTS = Counter(
@@ -27,6 +38,14 @@ _SECONDS = Histogram(
     "weighbridge_http_request_seconds", "Time until the answer began", ("method", "route"),
     registry=_REGISTRY,
 )  # fmt: skip
+# Asked of our database at each look: the API's process does none of this work itself.
+OF_THE_QUEUE = {
+    "workers": "Workers that live",
+    "jobs_waiting": "Jobs that are due and wait",
+    "jobs_oldest_seconds": "The longest wait of one of them",
+    "jobs_stuck": "Jobs in the hands of dead workers",
+    "jobs_failed": "Jobs that were given up",
+}
 # A client's own id is taken over if it cannot forge a line of the log.
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 # Source: https://www.w3.org/TR/trace-context/#traceparent-header.
@@ -77,9 +96,25 @@ def _ids(headers: Mapping[bytes, bytes]) -> tuple[str, str]:
     return given if _ID.fullmatch(given) else uuid4().hex, known[1] if known else uuid4().hex
 
 
-def figures() -> bytes:
-    """Write every figure in Prometheus' text format."""
-    return generate_latest(_REGISTRY)
+def described() -> list[tuple[str, str, str]]:
+    """Name every figure: (its name, its labels, what it is)."""
+    requests = [
+        ("weighbridge_http_requests_total", "method, route, status", "Requests answered"),
+        ("weighbridge_http_request_seconds", "method, route", "Time until the answer began"),
+    ]
+    return requests + [(f"weighbridge_{n}", "", words) for n, words in OF_THE_QUEUE.items()]
+
+
+def figures(queue: QueueState | None) -> bytes:
+    """Write every figure in Prometheus' text format; `queue` is None while our database is away."""
+    told = generate_latest(_REGISTRY)
+    if queue is None:
+        return told
+    registry = CollectorRegistry()
+    for name, words in OF_THE_QUEUE.items():
+        gauge = Gauge(f"weighbridge_{name}", words, registry=registry)
+        gauge.set(getattr(queue, name.removeprefix("jobs_").removesuffix("_seconds")))
+    return told + generate_latest(registry)
 
 
 def _route_of(scope: Scope) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -17,21 +18,21 @@ Result = TypeVar("Result")
 
 
 class Seats:
-    """So many at once in this process; who comes later is asked to come again."""
+    """So many at once in this process, `each` of one key; who comes later is asked to come again."""
 
-    def __init__(self, count: int) -> None:
-        self._free = threading.BoundedSemaphore(count)
+    def __init__(self, count: int, *, each: int) -> None:
+        self._count, self._each = count, each
+        self._taken = Counter[int]()
+        self._lock = threading.Lock()
 
-    async def wait_for(self, request: Request, work: Callable[[threading.Event], Result]) -> Result:
+    async def wait_for(
+        self, request: Request, key: int, work: Callable[[threading.Event], Result]
+    ) -> Result:
         """Do work in a thread, with an event that is set if the client goes away meanwhile.
 
-        Raises 503 where every seat is taken.
+        Raises 503 where every seat is taken, 429 where the key has as many as it may have.
         """
-        if not self._free.acquire(blocking=False):
-            raise HTTPException(
-                503, "Too many are asking just now. Ask again in a moment.",
-                headers={"Retry-After": "5"},
-            )  # fmt: skip
+        self._take(key)
         gone = threading.Event()
 
         def seated() -> Result:
@@ -39,7 +40,7 @@ class Seats:
             try:
                 return work(gone)
             finally:
-                self._free.release()
+                self._leave(key)
 
         working = asyncio.ensure_future(run_in_threadpool(seated))
         leaving = asyncio.ensure_future(_left(request))
@@ -50,6 +51,23 @@ class Seats:
                 gone.set()
             leaving.cancel()
         return await working
+
+    def _take(self, key: int) -> None:
+        with self._lock:
+            if self._taken.total() >= self._count:
+                status, why = 503, "Too many are asking just now."
+            elif self._taken[key] >= self._each:
+                status, why = 429, f"This key asks {self._each} at once already."
+            else:
+                self._taken[key] += 1
+                return
+        raise HTTPException(status, f"{why} Ask again in a moment.", headers={"Retry-After": "5"})
+
+    def _leave(self, key: int) -> None:
+        with self._lock:
+            self._taken[key] -= 1
+            if not self._taken[key]:
+                del self._taken[key]
 
 
 async def _left(request: Request) -> None:

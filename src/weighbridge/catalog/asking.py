@@ -10,23 +10,21 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from weighbridge.catalog.login import log_in
+from weighbridge.catalog.standing import check_powers, open_session
 from weighbridge.catalog.watch import Reason, Watch
 from weighbridge.connectors.guard import check_query
-from weighbridge.connectors.registry import VENDORS, session_of
+from weighbridge.connectors.registry import VENDORS
 from weighbridge.connectors.session import Caps, Found
 from weighbridge.errors import BadQuery, Cancelled, OverBudget, WeighbridgeError
-from weighbridge.net.hosts import HostPolicy, resolve
-from weighbridge.net.reach import reach
 
 if TYPE_CHECKING:
     from weighbridge.connectors.session import Session
     from weighbridge.connectors.sides import SideSpec
+    from weighbridge.net.hosts import HostPolicy
 
 CAPS = Caps(rows=1_000, bytes=10_000_000, seconds=15.0)
 # Reading SQL costs time that grows with it.
 MOST_QUERY = 100_000
-REACH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,14 @@ def ask(
     policy: HostPolicy,
     sql: str,
     *,
+    accepted: bool,
     caps: Caps = CAPS,
     gone: threading.Event | None = None,
 ) -> Answer:
     """Run one read-only query. `gone`, set from elsewhere, ends it.
 
-    Raises BadQuery, OverBudget where time or one row is too much, Cancelled, ConnectionFailed.
+    `accepted`: also with a login that may do more than read. Raises BadQuery, LoginTooPowerful,
+    OverBudget where time or one row is too much, Cancelled, ConnectionFailed.
     """
     if len(sql) > MOST_QUERY:
         raise BadQuery(
@@ -55,12 +55,10 @@ def ask(
             next_step="Put it in a view on the server and read the view.",
         )
     check_query(sql, VENDORS[spec.scheme][3])
-    kind = session_of(spec.scheme)
-    address = resolve(
-        spec.host or "localhost", spec.port or kind.port, policy, database=spec.database
-    )
-    session = log_in(spec, address, reach(address, REACH_SECONDS))
+    session = open_session(spec, policy)
     try:
+        if not accepted:
+            check_powers(session, spec)
         found = _watched(session, sql, caps, gone)
     finally:
         session.close()

@@ -21,6 +21,7 @@ from weighbridge.catalog.table_columns import describe_table
 from weighbridge.errors import NoSuchErrand, RunFailed, StoreFailed, WeighbridgeError
 from weighbridge.jobs.queue import ATTEMPTS, URGENT, request_job
 from weighbridge.store.database import EVERYTHING, Database, seen_by
+from weighbridge.store.quota import check_quota
 from weighbridge.store.tables import errands
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 JOB = "errands.run"
 TEST, COLUMNS = "test", "columns"
+# Of one key; they go before diffs that wait.
+MOST_UNDER_WAY = 100
 # Answers that nobody needs any more go when the next errand is asked for.
 _KEPT = "interval '7 days'"
 
@@ -61,8 +64,10 @@ def request(
     created_by: int,
     wanted: Mapping[str, Any],
 ) -> Errand:
-    """Ask for an errand on the connection `number`. Raises NoSuchConnection."""
+    """Ask for an errand on the connection `number`. Raises NoSuchConnection, TooMany."""
     get_data_source(connection, number)
+    under_way = errands.c.status.in_(("waiting", "processing"))
+    check_quota(connection, errands, under_way, of=created_by, most=MOST_UNDER_WAY)
     connection.execute(
         delete(errands).where(errands.c.created_at < func.clock_timestamp() - text(_KEPT))
     )

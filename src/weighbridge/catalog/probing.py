@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any, Literal
 
 from weighbridge.catalog.login import LOGIN_SECONDS, few_words, log_in
@@ -24,7 +25,7 @@ from weighbridge.net.reach import reach
 if TYPE_CHECKING:
     import socket
 
-    from weighbridge.connectors.session import Session
+    from weighbridge.connectors.session import Encryption, Session
     from weighbridge.connectors.sides import SideSpec
     from weighbridge.net.hosts import Address
 
@@ -53,7 +54,25 @@ class Finding:
 
 
 class _Skip(Exception):
-    """A step that has nothing to do, and why."""
+    """A step that has nothing to do, and why; and what to look at all the same."""
+
+    def __init__(self, why: str, *warnings: str) -> None:
+        super().__init__(why)
+        self.warnings = warnings
+
+
+def exposed(ip: str, found: Encryption) -> list[str]:
+    """Say who else could read or change what travels to an address (RELIABILITY T24)."""
+    if is_loopback(ip) or found.checked:
+        return []
+    if not found.on:
+        return ["Whoever is on the way can read the password and the rows, and change them."]
+    return ["Whoever is on the way can pose as the server: sslmode verify-full checks who it is."]
+
+
+def is_loopback(ip: str) -> bool:
+    """Tell whether an address is this machine's own."""
+    return ip_address(ip).is_loopback
 
 
 def probe(
@@ -90,7 +109,7 @@ def _taken(step: str, attempt: _Attempt) -> Finding:
             SECONDS[step] + GIVE_UP_SECONDS, getattr(attempt, step), attempt.give_up
         )
     except _Skip as reason:
-        return Finding(step, "skip", str(reason))
+        return Finding(step, "skip", str(reason), reason.warnings)
     except WeighbridgeError as error:
         return Finding(step, "error", str(error))
     return Finding(step, "ok", message, tuple(warnings))
@@ -125,11 +144,13 @@ class _Attempt:
 
     def tls(self) -> list[str]:
         """Begin TLS, or say in plain words that it is off."""
+        assert self._address is not None  # noqa: S101 an earlier step made it
         link = self._link or self._reached()
         found = self._kind.encryption(self._spec, link)
+        warnings = exposed(self._address.ip, found)
         if not found.on:
-            raise _Skip(found.words)
-        return [found.words]
+            raise _Skip(found.words, *warnings)
+        return [found.words, *warnings]
 
     def auth(self) -> list[str]:
         """Log in."""
@@ -150,7 +171,8 @@ class _Attempt:
             session.one()
             powers = session.powers()
         more = [
-            f"{self._spec.user} {power}: give the connection a role that can only read."
+            f"{self._spec.user} {power}: give the connection a role that can only read. Queries"
+            " of one's own are refused, unless it is stored with allow_powerful_login."
             for power in powers
         ]
         return ["`SELECT 1` was read.", *more]

@@ -239,21 +239,27 @@ def keys_create(
         typer.Option(
             "--scope",
             help="What it may do, once for each: diffs:read, diffs:write, connections:read (these"
-            " three if none is named), connections:write, run_sql, keys.",
+            " three if none is named), connections:write, run_sql, models:read, models:write,"
+            " destinations:read, destinations:write, tokens, keys.",
         ),
     ] = None,
     environment: Annotated[str, typer.Option(help="production or staging.")] = "production",
     *,
+    expires: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="It opens nothing after this time: 12h, 90d."),
+    ] = None,
     data: DataOption = None,
     output: TableOrJson = "table",
 ) -> int:
     """Make a key; it is shown this once."""
     needs_server_extra()
-    from weighbridge.cli.key_commands import create  # noqa: PLC0415 see the start-up budget
+    from weighbridge.cli.key_commands import create, lifetime  # noqa: PLC0415 see the start-up budget
 
     return create(
-        name, environment, scope or _MODEST, data, as_json=output == "json", around=Surroundings()
-    )
+        name, environment, scope or _MODEST, data,
+        expires=lifetime(expires), as_json=output == "json", around=Surroundings(),
+    )  # fmt: skip
 
 
 @keys_app.command("list")

@@ -64,6 +64,13 @@ def connections_add(
         str | None,
         typer.Option("--temp-schema", metavar="SCHEMA", help="Where its test may make a table."),
     ] = None,
+    allow_powerful_login: Annotated[
+        bool,
+        typer.Option(
+            "--allow-powerful-login",
+            help="Queries of one's own run also if the login may do more than read.",
+        ),
+    ] = False,
     environment: EnvironmentOption = None,
     data: DataOption = None,
     output: TableOrJson = "table",
@@ -77,8 +84,9 @@ def connections_add(
     from weighbridge.cli import stored_connections as stored  # noqa: PLC0415 see the start-up budget
 
     new = stored.New(
-        name, url, kind, tuple(option or ()), temp_schema, environment or stored.ENVIRONMENT
-    )
+        name, url, kind, tuple(option or ()), temp_schema, environment or stored.ENVIRONMENT,
+        allow_powerful_login=allow_powerful_login,
+    )  # fmt: skip
     secret = stored.SecretFrom(password_file, password_env, no_password)
     return stored.add(new, secret, data, as_json=output == "json", around=Surroundings())
 

@@ -17,9 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weighbridge.catalog.api_keys import SCOPES, list_keys, make_key
+from weighbridge.catalog.api_keys import SCOPES, list_keys
 from weighbridge.cli.data_folder import Ground, ground
 from weighbridge.cli.faults import report_error
+from weighbridge.cli.key_commands import make_noted
 from weighbridge.cli.surroundings import Surroundings
 from weighbridge.errors import NotNow, RunFailed, WeighbridgeError
 from weighbridge.process import SUPERVISED, grace_seconds
@@ -77,7 +78,7 @@ def _first_key(found: Ground, around: Surroundings) -> None:
     with seen_by(found.database, EVERYTHING) as connection:
         if list_keys(connection):
             return
-        made = make_key(connection, name="admin", environment="production", scopes=SCOPES)
+        made = make_noted(connection, "admin", environment="production", scopes=SCOPES)
     print(f"admin key  {made.token}", file=around.stdout)
     around.say("weighbridge: keep this key; it is shown this once. More: `weighbridge keys`.")
 

@@ -20,6 +20,7 @@ from weighbridge.catalog.data_sources import (
     policy_of,
 )
 from weighbridge.catalog.probing import STEPS, Finding, probe
+from weighbridge.catalog.standing import ACCEPTED, accepts
 from weighbridge.catalog.vendor_forms import FORMS, configuration_schema, from_url
 from weighbridge.cli.data_folder import Ground, ground
 from weighbridge.cli.faults import report_error
@@ -47,6 +48,11 @@ class New:
     options: tuple[str, ...]
     temp_schema: str | None
     environment: str
+    allow_powerful_login: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Give what is no option of the vendor."""
+        return {"temp_schema": self.temp_schema, ACCEPTED: self.allow_powerful_login}
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def add(
         with seen_by(found.database, EVERYTHING) as connection:
             source = add_data_source(
                 connection, found.ring, environment=new.environment, name=new.name, vendor=vendor,
-                options=options, settings={"temp_schema": new.temp_schema}, created_by=None,
+                options=options, settings=new.settings(), created_by=None,
             )  # fmt: skip
             note(
                 connection, environment=new.environment, actor="operator",
@@ -228,6 +234,7 @@ def _told(source: DataSource) -> dict[str, Any]:
         "type": source.vendor,
         "options": dict(source.options),
         "temp_schema": source.settings.get("temp_schema"),
+        ACCEPTED: accepts(source.settings),
         "has_password": source.has_secret,
         "created_at": source.created_at.isoformat(),
     }

@@ -78,7 +78,8 @@ class PostgresSession:
             return _without(mode, f"it could not be begun: {reason or error}")
         checked = {"verify-ca": "signed as expected", "verify-full": "the host's own"}.get(mode)
         known = f"the certificate is {checked}" if checked else "the certificate is not checked"
-        return Encryption(True, f"{kind}, {cipher}; {known} (sslmode is {mode}).")
+        words = f"{kind}, {cipher}; {known} (sslmode is {mode})."
+        return Encryption(True, words, checked is not None)
 
     def one(self) -> None:
         """Read `select 1`, read-only."""

@@ -47,10 +47,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Encryption:
-    """Whether what travels is encrypted, in words."""
+    """Whether what travels is encrypted, in words; `checked`: by whom, too."""
 
     on: bool
     words: str
+    checked: bool = False
 
 
 class Session(Protocol):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from weighbridge.catalog.data_sources import get_data_source, open_side, temp_schema
+from weighbridge.catalog.standing import accepts, check_login
 from weighbridge.connectors.sides import SideSpec
 from weighbridge.datadiffs.materialise import TRIES, WAIT, Place, copy_view, tidy
 from weighbridge.datadiffs.request import moment_of, windowed
@@ -30,11 +31,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True)
 class Ground:
-    """Both sides as they were asked for; `copies` says where a side's view is copied to."""
+    """Both sides as they were asked for; `copies` says where a side's view is copied to.
+
+    `doubted` are the logins that SQL of a user runs on only if they can do nothing but read.
+    """
 
     sides: Sides
     copies: tuple[Place | None, Place | None]
     destination: Place | None
+    doubted: tuple[SideSpec, ...] = ()
 
 
 def open_ground(connection: Connection, ring: KeyRing, diff: Diff, policy: HostPolicy) -> Ground:
@@ -61,7 +66,12 @@ def open_ground(connection: Connection, ring: KeyRing, diff: Diff, policy: HostP
         spec = open_side(connection, ring, asked.destination)
         field = "materialization_destination_id"
         destination = _place(connection, asked.destination, spec, field, policy=policy)
-    return Ground(windowed(asked, (left, right)), (places[0], places[1]), destination)
+    doubted = tuple(
+        spec
+        for number, spec in zip(asked.data_sources, (left, right), strict=True)
+        if spec.query and not accepts(get_data_source(connection, number).settings)
+    )
+    return Ground(windowed(asked, (left, right)), (places[0], places[1]), destination, doubted)
 
 
 def _place(
@@ -72,8 +82,10 @@ def _place(
 
 
 @contextmanager
-def ready(ground: Ground, diff: Diff, stop: Stop) -> Generator[Sides]:
+def ready(ground: Ground, diff: Diff, stop: Stop, *, policy: HostPolicy) -> Generator[Sides]:
     """Give the sides to read. Views to be copied are copies, dropped at the end, whatever it is."""
+    for spec in ground.doubted:
+        check_login(spec, policy)
     if diff.attempt > 1:
         clear(ground, diff, before=diff.attempt)
     try:

@@ -77,7 +77,7 @@ def run(
             point("diff.sides_read")
             _check_worth(diff)
             with (
-                ready(ground, diff, stop) as sides,
+                ready(ground, diff, stop, policy=policy) as sides,
                 _compared(sides, diff, stop=stop, watch=watch, policy=policy) as found,
             ):
                 point("diff.compared")

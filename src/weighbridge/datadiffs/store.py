@@ -18,6 +18,7 @@ from weighbridge.datadiffs.request import DiffRequest, check, from_dict
 from weighbridge.errors import BadArgument, NoSuchDiff, NotNow
 from weighbridge.fault_points import point
 from weighbridge.jobs.queue import request_job
+from weighbridge.store.quota import check_quota
 from weighbridge.store.tables import datadiff_rows, datadiffs
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 JOB = "datadiffs.run"
 # The escape of a NUL in JSON; behind an odd backslash the same letters are text.
 _NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+# Of one key; the queue is everybody's.
+MOST_UNDER_WAY = 1_000
 # Nothing changes a diff that has come to one of these.
 ENDED = ("done", "failed", "cancelled")
 
@@ -75,8 +78,10 @@ def request(
     """Write a diff down and ask for its job, both in this transaction.
 
     `echo` is the request in the caller's own words, given back by every answer. Raises
-    BadArgument, BadQuery and NoSuchConnection.
+    BadArgument, BadQuery, NoSuchConnection and TooMany.
     """
+    under_way = datadiffs.c.status.in_(("waiting", "processing"))
+    check_quota(connection, datadiffs, under_way, of=created_by, most=MOST_UNDER_WAY)
     check(wanted)
     left, right = (get_data_source(connection, number) for number in wanted.data_sources)
     check_sql((left.vendor, right.vendor), wanted)

@@ -36,7 +36,7 @@ _UNPRIVILEGED = "nobody"
 _DEBIAN = Path("/usr/lib/postgresql")
 _SETTINGS = {
     "listen_addresses": "",
-    "max_connections": "60",
+    "max_connections": "100",
     "shared_buffers": "64MB",
     "log_line_prefix": "%m [%p] ",
 }

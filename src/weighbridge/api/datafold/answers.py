@@ -295,6 +295,7 @@ _PROBLEMS = {
     404: "There is none of that id, or this key may not see it.",
     409: "It does not fit the present state of the diff.",
     422: "The request cannot be carried out; detail says what to change.",
+    429: "The key has as much under way as it may have; Retry-After says when to come again.",
     503: "Too many are asking just now; Retry-After says when to come again.",
 }
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from weighbridge import datadiffs
 from weighbridge.api import paging
-from weighbridge.api.auth import Caller, ReadsDiffs, WritesDiffs, Written
+from weighbridge.api.auth import RUN_SQL, Caller, ReadsDiffs, WritesDiffs, Written
 from weighbridge.api.datafold import answers, examples, wire
 from weighbridge.api.datafold.answers import problems
 from weighbridge.catalog.data_sources import get_data_source
@@ -63,10 +63,16 @@ def organization_meta(caller: ReadsDiffs) -> Any:
     summary="Ask for a diff",
     response_model=answers.Datadiff,
     response_model_exclude_unset=True,
-    responses=problems(),
+    responses=problems(429),
 )
 def create_datadiff(caller: WritesDiffs, body: wire.NewDatadiff) -> Any:
-    """Ask for a diff; a worker runs it. Fields that are not known are echoed and change nothing."""
+    """Ask for a diff; a worker runs it. Fields that are not known are echoed and change nothing.
+
+    `query1` and `query2` need a key that has the scope `run_sql`, too. A key may have 1,000 diffs
+    waiting or running.
+    """
+    if (body.query1 or body.query2) and RUN_SQL not in caller.key.scopes:
+        raise HTTPException(403, f"query1 and query2 need a key with the scope {RUN_SQL}, too.")
 
     def work(connection: Connection) -> Written:
         try:

@@ -125,7 +125,8 @@ SOURCE: dict[str, Any] = {
     "id": 1, "name": "shop", "type": "pg",
     "options": {**SOURCE_ASKED["options"], "password": "********"},
     "is_paused": False, "hidden": False, "temp_schema": None, "float_tolerance": 0.0,
-    "disable_schema_indexing": False, "disable_profiling": False, "created_at": _BEGAN,
+    "disable_schema_indexing": False, "disable_profiling": False,
+    "allow_powerful_login": False, "created_at": _BEGAN,
 }  # fmt: skip
 SOURCE_TYPE: dict[str, Any] = {
     "name": "PostgreSQL", "type": "pg",

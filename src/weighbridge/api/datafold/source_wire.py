@@ -14,6 +14,7 @@ from weighbridge.catalog.data_sources import DataSource
 from weighbridge.catalog.errands import Errand
 from weighbridge.catalog.key_guess import Guess, Wanted
 from weighbridge.catalog.probing import STEPS
+from weighbridge.catalog.standing import accepts
 from weighbridge.catalog.vendor_forms import configuration_schema, wire_names
 
 MASK = "********"
@@ -42,6 +43,10 @@ class NewDataSource(BaseModel):
     float_tolerance: float = Field(0.0, ge=0, allow_inf_nan=False)
     disable_schema_indexing: bool = False
     disable_profiling: bool = False
+    allow_powerful_login: bool = Field(
+        False,
+        description="Queries of one's own run also if the login may do more than read. Ours.",
+    )
 
     def settings(self) -> dict[str, Any]:
         """Give what is no option of the vendor."""
@@ -66,6 +71,7 @@ class DataSourceAnswer(BaseModel):
     float_tolerance: float
     disable_schema_indexing: bool
     disable_profiling: bool
+    allow_powerful_login: bool
     created_at: Moment
 
 
@@ -85,6 +91,7 @@ def data_source(source: DataSource) -> dict[str, Any]:
         "float_tolerance": source.settings.get("float_tolerance", 0.0),
         "disable_schema_indexing": source.settings.get("disable_schema_indexing", False),
         "disable_profiling": source.settings.get("disable_profiling", False),
+        "allow_powerful_login": accepts(source.settings),
         "created_at": source.created_at.isoformat(timespec="microseconds"),
     }
 

@@ -15,10 +15,12 @@ from weighbridge.catalog import errands
 from weighbridge.catalog.asking import ask
 from weighbridge.catalog.data_sources import (
     add_data_source,
+    get_data_source,
     list_data_sources,
     open_side,
 )
 from weighbridge.catalog.key_guess import guess_keys
+from weighbridge.catalog.standing import accepts
 from weighbridge.catalog.vendor_forms import FORMS
 
 if TYPE_CHECKING:
@@ -32,8 +34,8 @@ router = APIRouter(prefix="/api/v1/data_sources", tags=["data sources"])
 
 Number = Annotated[int, Path(ge=1, lt=2**63, description="The data source's id.")]
 Task = Annotated[int, Path(ge=1, lt=2**63, description="What the POST gave.")]
-# Each holds a thread, a login on someone's server, and up to 10 MB of rows.
-_SEATS = Seats(4)
+# Each holds a thread, a login on someone's server, and up to 10 MB of rows. One key cannot take all.
+_SEATS = Seats(4, each=3)
 
 
 @router.get(
@@ -90,7 +92,7 @@ def data_source_types(_caller: ReadsConnections) -> Any:
     "/{number}/test",
     summary="Test a data source",
     response_model=wire.TestAsked,
-    responses=problems(404),
+    responses=problems(404, 429),
 )
 def test_data_source(caller: WritesConnections, number: Number) -> Any:
     """Ask for a test; a worker does it, and is done in little more than a minute at most.
@@ -117,26 +119,29 @@ def test_findings(caller: ReadsConnections, job: Task) -> Any:
     "/{number}/query",
     summary="Run a query",
     response_model=wire.QueryAnswer,
-    responses=problems(404, 503),
+    responses=problems(404, 429, 503),
 )
 async def run_query(caller: RunsSql, request: Request, number: Number, body: wire.Query) -> Any:
     """Run one query that only reads, for 15 s at most; it ends when the client goes away.
 
+    A login that may do more than read is refused, unless the data source has `allow_powerful_login`.
     It changes nothing, so an Idempotency-Key changes nothing either.
     """
 
     def work(gone: threading.Event) -> dict[str, Any]:
-        spec = _side(caller, number)
-        return wire.query_answer(ask(spec, caller.house.policy, body.query, gone=gone))
+        with caller.sees() as connection:
+            accepted = accepts(get_data_source(connection, number).settings)
+        spec, policy = _side(caller, number), caller.house.policy
+        return wire.query_answer(ask(spec, policy, body.query, accepted=accepted, gone=gone))
 
-    return await _SEATS.wait_for(request, work)
+    return await _SEATS.wait_for(request, caller.key.id, work)
 
 
 @router.post(
     "/{number}/dataset_schema",
     summary="Ask for a table's columns",
     response_model=wire.TaskAsked,
-    responses=problems(404),
+    responses=problems(404, 429),
 )
 def ask_for_columns(caller: ReadsConnections, number: Number, body: wire.TableWish) -> Any:
     """Ask for the columns of a table or view; a worker reads them from the server's catalog."""
@@ -159,7 +164,7 @@ def columns(caller: ReadsConnections, number: Number, task: Task) -> Any:
     "/{number}/guess_pk",
     summary="Guess a table's key",
     response_model=wire.Candidates,
-    responses=problems(404, 503),
+    responses=problems(404, 429, 503),
 )
 async def guess_key(
     caller: ReadsConnections, request: Request, number: Number, body: wire.KeyWish
@@ -173,7 +178,7 @@ async def guess_key(
         spec = _side(caller, number, tuple(body.table))
         return wire.guessed(guess_keys(spec, caller.house.policy, body.wanted(), gone=gone))
 
-    return await _SEATS.wait_for(request, work)
+    return await _SEATS.wait_for(request, caller.key.id, work)
 
 
 def _side(caller: Caller, number: int, table: tuple[str, ...] = ()) -> SideSpec:
