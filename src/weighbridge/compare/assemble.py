@@ -61,7 +61,7 @@ def report(
         plan=PlanReport(plan.strategy, tuple(reasons), (tuple(task.sql[0]), tuple(task.sql[1]))),
         consistency=(consistency_of(task, 0), consistency_of(task, 1)),
         stats=Stats(),
-        sampling=sampling,
+        sampling=sampling and replace(sampling, rows=max(rows.left, rows.right)),
         warnings=tuple(warnings),
     )
 

@@ -153,6 +153,9 @@ def test_every_sampled_difference_is_one(edits: tuple[str, ...], tmp_path: Path)
         seen = {(diff.kind, diff.key["id0"]) for diff in found}
         assert seen <= {(kind, key[0]) for kind, key, *_ in truth.diffs}
         assert 0 < found.report.rows.left < 300
+        rows, sampling = found.report.rows, found.report.sampling
+        assert sampling is not None
+        assert sampling.rows == max(rows.left, rows.right)
         expected = "different" if seen else "no_difference_in_sample"
         assert found.report.verdict == expected
 
