@@ -58,6 +58,9 @@ for heard in (signal.SIGINT, signal.SIGHUP):
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what needs a server, so that `-m 'not server'` runs anywhere."""
     for item in items:
+        # Thousands of examples take more minutes than any one test otherwise may.
+        if os.environ.get("HYPOTHESIS_PROFILE") == "full":
+            item.add_marker(pytest.mark.timeout(0))
         if SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("server")
 

@@ -61,7 +61,7 @@ def report(
         plan=PlanReport(plan.strategy, tuple(reasons), (tuple(task.sql[0]), tuple(task.sql[1]))),
         consistency=(consistency_of(task, 0), consistency_of(task, 1)),
         stats=Stats(),
-        sampling=sampling,
+        sampling=sampling and replace(sampling, rows=max(rows.left, rows.right)),
         warnings=tuple(warnings),
     )
 
@@ -136,18 +136,19 @@ def collisions(task: Task) -> int:
         for i in range(len(task.keys))
     )
     names = ", ".join(f"f{i}" for i in range(len(task.keys)))
-    staged = "staged_0" if task.workspace.has_table("staged_0") else "diffs"
-    other = f"SELECT {folded} FROM {staged} GROUP BY ALL HAVING count(DISTINCT k{texts[0]}) > 1"
+    other = f"SELECT {folded} FROM diffs GROUP BY ALL HAVING count(DISTINCT k{texts[0]}) > 1"
+    staged = [task.workspace.has_table(f"staged_{side}") for side in (0, 1)]
+    if any(staged):
+        # Of two sides that are joined here, one may be small enough to be read where it is.
+        sides = [f"staged_{n}" if here else f"side_{n}" for n, here in enumerate(staged)]
+        other = " UNION ".join(
+            f"SELECT {folded} FROM {side} GROUP BY ALL HAVING count(DISTINCT k{texts[0]}) > 1"
+            for side in sides
+        )
     lone = f"SELECT {folded} FROM diffs WHERE exclusive"
     pairs = f"SELECT {folded} FROM diffs WHERE exclusive GROUP BY ALL HAVING count(*) > 1"
-    right = ""
-    if staged == "staged_0":
-        right = (
-            f" UNION SELECT {folded} FROM staged_1 GROUP BY ALL"
-            f" HAVING count(DISTINCT k{texts[0]}) > 1"
-        )
     return task.workspace.scalar(
-        f"SELECT count(*) FROM ({lone}) WHERE ({names}) IN ({other}{right} UNION {pairs})"
+        f"SELECT count(*) FROM ({lone}) WHERE ({names}) IN ({other} UNION {pairs})"
     )
 
 

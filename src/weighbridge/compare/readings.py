@@ -58,6 +58,7 @@ def _with_nan(kind: ColumnType, native: str, text: str) -> str:
     return f"CASE WHEN {{x}} >= CAST('1{'0' * nan}' AS {native}) THEN 'NaN' ELSE {text} END"
 
 
+# In a list: an IN of so many words becomes a join, whose table takes 10 MB.
 _TRUE = "'t','true','y','yes','1','on'"
 _FALSE = "'f','false','n','no','0','off'"
 
@@ -66,8 +67,8 @@ def _int_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
     read = "{x}"
     if kind.declared.startswith("tinyint(1)"):  # a boolean, which others write as a word
         read = (
-            f"CASE WHEN lower({{x}}) IN ({_TRUE}) THEN '1'"
-            f" WHEN lower({{x}}) IN ({_FALSE}) THEN '0' ELSE {{x}} END"
+            f"CASE WHEN list_contains([{_TRUE}], lower({{x}})) THEN '1'"
+            f" WHEN list_contains([{_FALSE}], lower({{x}})) THEN '0' ELSE {{x}} END"
         )
     return read, "CAST({x} AS VARCHAR)", "int as text"
 
@@ -122,8 +123,8 @@ def _float_text(kind: ColumnType, _native: str) -> tuple[str, str, str]:
 
 def _bool_text(_kind: ColumnType, _native: str) -> tuple[str, str, str]:
     read = (
-        f"CASE WHEN lower({{x}}) IN ({_TRUE}) THEN 'true'"
-        f" WHEN lower({{x}}) IN ({_FALSE}) THEN 'false' ELSE {{x}} END"
+        f"CASE WHEN list_contains([{_TRUE}], lower({{x}})) THEN 'true'"
+        f" WHEN list_contains([{_FALSE}], lower({{x}})) THEN 'false' ELSE {{x}} END"
     )
     return read, "CAST({x} AS VARCHAR)", "boolean as text"
 

@@ -26,9 +26,10 @@ def sample_rows(task: Task, limit: int) -> Iterator[RowDiff]:
         f"SELECT kind, count(*) FROM diffs GROUP BY 1 ORDER BY min({_ORDER})"
     ).fetchall()
     for kind, take in _shares(kinds, limit):
+        # By their number: sorted themselves, rows of hundreds of columns would fill the memory.
+        first = f"SELECT rowid FROM diffs WHERE kind = ? ORDER BY {keys} LIMIT {take}"
         batches = task.workspace.connection.execute(
-            f"SELECT {_columns(task)} FROM diffs WHERE kind = ? ORDER BY {keys} LIMIT {take}",
-            [kind],
+            f"SELECT {_columns(task)} FROM diffs WHERE rowid IN ({first}) ORDER BY {keys}", [kind]
         ).to_arrow_table()
         for batch in batches.to_batches():
             yield from row_diffs(task.keys, task.values, batch)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 AHEAD = 2
 # Differing values, of both sides, that are gathered before they are matched: more than a group of
 # rows of the scratch database, unless they are very wide.
-ENOUGH_WAITING = 1_200_000
+ENOUGH_WAITING = 800_000
 # Every so-many-th row of a window with differences is kept for the lift of explanations.
 BASE_STEP = 100
 # So many of them are gathered before they are written down.
@@ -36,8 +36,10 @@ BASE_WAITING = 5_000
 FEW = 4_096
 # Keys are looked up in a table of bits if they fill at least this part of their range.
 DENSE = 16
-# Up to so many rows are left out of a window by copying what is between them.
+# Up to so many rows are left out of a window by keeping what is between them.
 SLICES = 100
+# Pieces of memory that the rows of a window may lie in.
+PIECES = 16
 # As scalars: given a bool of Python, Arrow looks for pandas each time.
 _YES, _NO = pa.scalar(True), pa.scalar(False)
 
@@ -101,9 +103,7 @@ class _Side:
             elif item.num_rows:
                 self._expect_order(item)
                 table = pa.Table.from_batches([item])
-                self.rows = (
-                    table if not self.rows else pa.concat_tables([self.rows, table])
-                ).combine_chunks()
+                self.rows = table if not self.rows else _joined([self.rows, table])
             else:
                 continue
             return
@@ -144,11 +144,13 @@ def compare_windows(task: Task) -> None:
     task.phase = "comparing"
     sides = (_Side(task, 0), _Side(task, 1))
     waiting = Waiting(task)
+    local = all(s.traits.local for s in task.sources)
     try:
-        for left, right in _windows(task, sides):
-            task.check()
-            compare_window(task, waiting, left, right)
-        waiting.hand_over()
+        with task.workspace.sparing() if local else nullcontext():
+            for left, right in _windows(task, sides):
+                task.check()
+                compare_window(task, waiting, left, right)
+            waiting.hand_over()
     except BaseException:
         for source in task.sources:
             source.cancel()
@@ -225,13 +227,15 @@ class Waiting:
     def hand_over(self) -> None:
         """Match what waits."""
         self._write_base()
-        if self._values:
-            tables = [pa.concat_tables(t).combine_chunks() for t in self._tables]
-            with _registered(self._task, tables) as names:
-                self._task.matcher.match_aligned(*names)
+        if not self._values:
+            return
+        tables: list[pa.Table] = []
         for held in self._tables:
+            tables.append(pa.concat_tables(held).combine_chunks())
             held.clear()
         self._values = 0
+        with _registered(self._task, tables) as names:
+            self._task.matcher.match_aligned(*names)
 
 
 def compare_window(
@@ -287,13 +291,14 @@ def _differing_rows(
 
 
 def _without(table: pa.Table, places: NDArray[np.int64]) -> pa.Table:
-    """Leave out a few rows: what is between them is copied whole, much faster than by a filter."""
+    """Leave out a few rows: what is between them stays where it is, much faster than a filter."""
     if len(places) > SLICES:
         kept = np.ones(table.num_rows, dtype=bool)
         kept[places] = False
         return table.filter(pa.array(kept))
     edges = pairwise([-1, *places.tolist(), table.num_rows])
-    return pa.concat_tables([table.slice(a + 1, b - a - 1) for a, b in edges]).combine_chunks()
+    between = [table.slice(a + 1, b - a - 1) for a, b in edges if b - a > 1]
+    return _joined(between or [table.slice(0, 0)])
 
 
 def _among(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -321,13 +326,20 @@ def _gap(table: pa.Table, rows: int) -> pa.Table:
     return gap.append_column("here", pa.nulls(rows, pa.bool_()))
 
 
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    """Put tables one after the other; what is in them is copied only when it is in many pieces."""
+    table = pa.concat_tables(tables)
+    return table.combine_chunks() if table.column(0).num_chunks > PIECES else table
+
+
 def _differs(task: Task, aligned: list[pa.Table]) -> pa.BooleanArray:
     differs: pa.BooleanArray | None = None
     for i in range(len(task.values)):
-        left, right = (_whole(t.column(f"c{i}")) for t in aligned)
+        left, right = (t.column(f"c{i}") for t in aligned)
+        # Most columns of most windows are equal, and that is seen without making them whole.
         if left.equals(right):
             continue
-        unequal = _unequal(left, right)
+        unequal = _unequal(_whole(left), _whole(right))
         differs = unequal if differs is None else pc.or_(differs, unequal)
     return pa.repeat(_NO, aligned[0].num_rows) if differs is None else differs
 

@@ -25,8 +25,17 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BASE_ROWS = 20_000
-# A full group of rows goes straight to the file; what is less goes through a log first.
-ROW_GROUP = 40_960
+# Values and rows of a group of rows, at most. A full group goes straight to the file; what is less
+# stays in memory and goes through a log first.
+GROUP_VALUES, GROUP_ROWS = 655_360, 40_960
+# Every column of a group that is being filled holds a block: of DuckDB's own size, 60 columns would
+# take a quarter of the memory before they hold anything.
+BLOCK = 64 * 1024
+# Each step of a query passes rows on in vectors, one for each column: what many columns
+# need before anything can be spilled.
+WIDTH_NEEDS = 640 * 1024
+# DuckDB makes a group of whole vectors, of so many rows.
+VECTOR = 2_048
 
 
 class Workspace:
@@ -51,15 +60,21 @@ class Workspace:
                 f"No temporary folder can be made: {error.strerror}.",
                 next_step="Free space, or set WEIGHBRIDGE_TMPDIR to a folder that can be written.",
             ) from None
+        width = 3 + len(keys) + 2 * len(values)
+        self._least = width * WIDTH_NEEDS
+        self._memory = max(memory, self._least)
         config: dict[str, str | bool | int | float | list[str]] = {
-            "memory_limit": f"{memory // 2**20}MB",
+            "memory_limit": f"{self._memory // 2**20}MB",
             "temp_directory": str(self.folder / "spill"),
             "threads": min(os.cpu_count() or 2, 8),
             "preserve_insertion_order": False,
         }
         self.connection = duckdb.connect(config=config)
         file = str(self.folder / "work.duckdb").replace("'", "''")
-        self.connection.execute(f"ATTACH '{file}' AS work (ROW_GROUP_SIZE {ROW_GROUP})")
+        group = max(1, min(GROUP_ROWS, GROUP_VALUES // width) // VECTOR) * VECTOR
+        self.connection.execute(
+            f"ATTACH '{file}' AS work (ROW_GROUP_SIZE {group}, BLOCK_SIZE {BLOCK})"
+        )
         self.connection.execute("USE work")
         # What is written here is read once or twice: compressing it costs more than it saves.
         self.connection.execute("PRAGMA force_compression = 'uncompressed'")
@@ -155,6 +170,20 @@ class Workspace:
             yield
         except duckdb.Error as error:
             raise self.error(error) from error
+
+    @contextlib.contextmanager
+    def sparing(self) -> Generator[None]:
+        """Take half as much memory in the context, beside readers that work in this process, too.
+
+        What is written is spilled earlier; nothing that is joined or sorted here waits for it.
+        """
+        less = max(self._memory // 2, self._least)
+        self.connection.execute(f"SET memory_limit = '{less // 2**20}MB'")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(duckdb.Error):
+                self.connection.execute(f"SET memory_limit = '{self._memory // 2**20}MB'")
 
     def interrupt(self) -> None:
         """End what runs here; it may have ended, and been closed, meanwhile."""

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from weighbridge.connectors.sides import SideSpec
 
 # Bytes of a CSV that are held at once; DuckDB would take 32 MB for each reading.
-CSV_BUFFER = 8 * 2**20
+CSV_BUFFER = 4 * 2**20
+# With more columns, what a reader holds for one group of rows is most of the memory of a diff.
+NARROW = 16
 # How many keys are looked at together.
 LOOK_ROWS = 100_000
 
@@ -41,6 +43,7 @@ class FileSource(LocalSource):
         # Who reads a file says nothing about it.
         self.version = None
         self._sorted: dict[str, bool] = {}
+        self._without_null: set[str] = set()
         self._looking, self._opening = threading.Lock(), threading.Lock()
         self._line: duckdb.DuckDBPyConnection | None = None
 
@@ -164,13 +167,16 @@ class FileSource(LocalSource):
         self._connections.append(cursor)
         try:
             reader = cursor.execute(
-                f"SELECT {number} FROM {self.relation} WHERE {column} IS NOT NULL"
+                f"SELECT {number}, {column} IS NULL FROM {self.relation}"
             ).to_arrow_reader(LOOK_ROWS)
-            last = -(2**63)
+            last, nulls = -(2**63), 0
             for batch in reader:
-                if batch.column(0).null_count:
+                numbers, missing = batch.columns
+                nulls += missing.true_count
+                # What is no number, though it is there.
+                if numbers.null_count != missing.true_count:
                     return False
-                keys = batch.column(0).to_numpy()
+                keys = numbers.drop_null().to_numpy()
                 if len(keys) and (keys[0] < last or not np.all(keys[1:] >= keys[:-1])):
                     return False
                 last = int(keys[-1]) if len(keys) else last
@@ -179,7 +185,12 @@ class FileSource(LocalSource):
         finally:
             self._connections.remove(cursor)
             cursor.close()
+        if not nulls:
+            self._without_null.add(name)
         return True
+
+    def _holds_no_null(self, column: Column) -> bool:
+        return column.name in self._without_null
 
     def _database(self, reading: Reading) -> duckdb.DuckDBPyConnection:
         if reading.ordered and self._lies_in_order(reading.key):
@@ -190,7 +201,8 @@ class FileSource(LocalSource):
         """Give a database of one thread: several deliver a file's parts in any order."""
         with self._opening:
             if self._line is None:
-                line = private_duckdb(threads=1, megabytes=128)
+                sparing = self._spec.scheme == "csv" or len(self._shape.columns) > NARROW
+                line = private_duckdb(threads=1, megabytes=128, sparing=sparing)
                 self._connections.append(line)
                 self.attach(line)
                 lock(line)

@@ -197,6 +197,9 @@ class LocalSource:
     def _lies_in_order(self, column: Column | None) -> bool:  # noqa: ARG002 files know more
         return False
 
+    def _holds_no_null(self, column: Column) -> bool:  # noqa: ARG002 files know more
+        return False
+
     def native(self, column: Column) -> str:
         """Name the DuckDB type in which a column's values arrive."""
         return types.travels_as(column.type)
@@ -221,6 +224,9 @@ class LocalSource:
         names = [quote(c.name, "duckdb") for c in reading.keys]
         if reading.key_nulls is not None:
             conditions.append(nulls(names, wanted=reading.key_nulls))
+        if reading.key_nulls and all(self._holds_no_null(c) for c in reading.keys):
+            # DuckDB then opens no file.
+            conditions.append("false")
         if reading.key_values is not None:
             conditions.append(among(names, reading.key_values, literal))
         key = quote(reading.key.name, "duckdb") if reading.key else ""

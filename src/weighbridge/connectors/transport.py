@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS = 32_768
-_BATCH_VALUES = 300_000
+_BATCH_VALUES = 230_000
 # A bare column, or one made wider: Arrow does it in less than DuckDB needs to look.
 _CARRIED = re.compile(r'\(*(CAST\()?"\w+"( AS (BIGINT|DOUBLE)\))?\)*')
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil, floor, log10
 from typing import Literal
 
 from weighbridge.compare.result import (
@@ -17,6 +18,7 @@ from weighbridge.compare.result import (
     Kind,
     NotCompared,
     Report,
+    Sampling,
     Side,
     SideConsistency,
 )
@@ -185,8 +187,20 @@ def _sampled(report: Report) -> str:
         return f"{text}. The rows outside the sample were not compared."
     return (
         f"{text}: with {share(sampling.confidence)} confidence, at most "
-        f"{share(sampling.tolerance)} of all rows differ. The other rows were not compared."
+        f"{share(_still_possible(sampling))} of all rows differ. The other rows were not compared."
     )
+
+
+def _still_possible(sampling: Sampling) -> float:
+    """Give the share that may differ though no row of the sample does, rounded up to two digits.
+
+    It follows from the number of rows: a share of keys that the user named may be few rows.
+    """
+    if not sampling.rows:
+        return 1.0
+    most = 1.0 - (1.0 - sampling.confidence) ** (1.0 / sampling.rows)
+    scale = 10.0 ** (1 - floor(log10(most)))
+    return ceil(most * scale) / scale
 
 
 def _equal(report: Report) -> str:

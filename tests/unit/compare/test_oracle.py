@@ -25,6 +25,7 @@ from tests.unit.compare.agree import (
 )
 from tests.unit.compare.oracle import weigh
 from tests.unit.compare.tables import KEYS, Recipe, make_tables, recipes
+from weighbridge.compare import staging
 from weighbridge.compare.request import SampleWish
 from weighbridge.compare.result import Keys, Rows
 from weighbridge.library import compare
@@ -153,6 +154,9 @@ def test_every_sampled_difference_is_one(edits: tuple[str, ...], tmp_path: Path)
         seen = {(diff.kind, diff.key["id0"]) for diff in found}
         assert seen <= {(kind, key[0]) for kind, key, *_ in truth.diffs}
         assert 0 < found.report.rows.left < 300
+        rows, sampling = found.report.rows, found.report.sampling
+        assert sampling is not None
+        assert sampling.rows == max(rows.left, rows.right)
         expected = "different" if seen else "no_difference_in_sample"
         assert found.report.verdict == expected
 
@@ -189,3 +193,17 @@ def test_the_oracle_itself() -> None:
     assert truth.unique_differences == [1]
     assert truth.keys == Keys(nulls=(2, 1), dupes=(2, 3), distincts=(3, 3), exclusives=(1, 1))
     assert weigh(left, left, []).same
+
+
+def test_a_long_side_joined_with_a_short_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staging, "PART_VALUES", 100)
+    for name, rows in (("left", 200), ("right", 5)):
+        duckdb.sql(
+            f"COPY (SELECT 'k' || i AS k, i AS v FROM range({rows}) t(i)) TO '{tmp_path}/{name}.parquet'"
+        )
+    sides = [str(tmp_path / f"{name}.parquet") for name in ("left", "right")]
+    with compare(*sides, key="k", strategy="join") as found:
+        assert found.report.rows.only_left == 195
+        assert found.report.keys.collisions == 0

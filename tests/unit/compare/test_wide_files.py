@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import duckdb
 import pytest
 
@@ -31,3 +33,15 @@ def test_wide_files(files: dict[str, str], left: str) -> None:
         assert found.report.plan.strategy in {"checksum", "join"}
         assert found.report.rows.changed == ROWS // 10
         assert found.report.rows.matched == ROWS - ROWS // 10
+
+
+def test_a_file_of_hundreds_of_columns(tmp_path: Path) -> None:
+    listed = ", ".join(f"'v' || n * {c + 1} AS c{c}" for c in range(160))
+    rows = f"SELECT n AS id, {listed} FROM range(8000) t(n)"
+    other = f"SELECT * REPLACE ('x' || c7 AS c7) FROM ({rows})"
+    paths = [str(tmp_path / name) for name in ("left.parquet", "right.parquet")]
+    for path, sql in zip(paths, (rows, other), strict=True):
+        duckdb.execute(f"COPY ({sql}) TO '{path}' (ROW_GROUP_SIZE 4096)")
+    with compare(*paths, key="id") as found:
+        assert found.report.plan.strategy == "stream"
+        assert found.report.rows.changed == 8000

@@ -59,6 +59,13 @@ def test_a_sample_is_never_identical(verdict: str) -> None:
     assert "a sample of 500 of 1,000 rows" in head.sentence
 
 
+@pytest.mark.parametrize(("rows", "bound"), [(4_604, "0.1 %"), (4_000, "0.12 %"), (1, "99 %")])
+def test_few_rows_promise_little(rows: int, bound: str) -> None:
+    sampling = Sampling(0.5, rows, 0.001, 0.99)
+    report = replace(samples.identical(), sampling=sampling, verdict="no_difference_in_sample")
+    assert f"at most {bound} of all rows differ" in words.headline(report).sentence
+
+
 def test_differences_in_a_sample_say_so() -> None:
     report = replace(samples.flights(), sampling=Sampling(0.5, 500, 0.001, 0.99))
     assert words.headline(report).sentence.endswith("in a sample of 500 of 336,776 rows.")
