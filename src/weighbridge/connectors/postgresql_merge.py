@@ -171,7 +171,8 @@ class Staging:
             self._run(f"ALTER TABLE {self._name} ADD PRIMARY KEY ({self._key()})")
         else:
             self._run("SET LOCAL work_mem = '64MB'")
-            self._run(f"ANALYZE {self._name}")
+        # Nobody else does it for a temporary table, nor soon for a new one.
+        self._run(f"ANALYZE {self._name}")
 
     def merge(self, removed: Sequence[str]) -> int:
         """Bring the rows into the table; give how many were new or changed."""
@@ -181,9 +182,31 @@ class Staging:
             # The key's name tells whose it is, as if the table had been made under its own name.
             self._rename_key()
             return self._count(f"SELECT count(*) FROM {self._place.name}")
-        self._check_unique()
-        gone = self._drop_missing() if self._load.full else 0
-        return gone + self._update() + self._insert() + self._empty(removed)
+        if not self._load.full:
+            changed = self._upsert()
+        else:
+            # All against all: joins, where an index would be asked for each row.
+            self._check_unique()
+            changed = self._drop_missing() + self._update() + self._insert()
+        self._empty(removed)
+        return changed
+
+    def _upsert(self) -> int:
+        others = [f for f in self._load.fields if f.name not in self._load.key]
+        rows = (
+            f"INSERT INTO {self._place.name} AS t ({self._listed()})"
+            f" SELECT {self._listed()} FROM {self._name} ON CONFLICT ({self._key()})"
+        )
+        if not others:
+            return self._run(f"{rows} DO NOTHING")
+        names = [quote(f.name, "postgres") for f in others]
+        differs = " OR ".join(_differs(f.name, f.type, "excluded") for f in others)
+        changed = quote(self._load.last_modified, "postgres")
+        # Null is no moment, so nothing is older than it.
+        return self._run(
+            f"{rows} DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in names)}"
+            f" WHERE ({differs}) AND (excluded.{changed} < t.{changed}) IS NOT TRUE"
+        )
 
     def _rename_key(self) -> None:
         wanted = f"{self._load.table[:58]}_pkey"
@@ -221,15 +244,10 @@ class Staging:
         sets = ", ".join(
             f"{quote(f.name, 'postgres')} = s.{quote(f.name, 'postgres')}" for f in others
         )
-        differs = " OR ".join(_differs(f.name, f.type) for f in others)
-        older = ""
-        if not self._load.full and self._load.last_modified:
-            changed = quote(self._load.last_modified, "postgres")
-            # Null is no moment, so nothing is older than it.
-            older = f" AND (s.{changed} < t.{changed}) IS NOT TRUE"
+        differs = " OR ".join(_differs(f.name, f.type, "s") for f in others)
         return self._run(
             f"UPDATE {self._place.name} AS t SET {sets} FROM {self._name} AS s"
-            f" WHERE {self._same_key()} AND ({differs}){older}"
+            f" WHERE {self._same_key()} AND ({differs})"
         )
 
     def _insert(self) -> int:
@@ -239,7 +257,7 @@ class Staging:
             f" (SELECT 1 FROM {self._place.name} AS t WHERE {self._same_key()})"
         )
 
-    def _empty(self, removed: Sequence[str]) -> int:
+    def _empty(self, removed: Sequence[str]) -> None:
         """Let the columns that the model has no more hold null."""
         names = [quote(n, "postgres") for n in removed if n in self._table.columns]
         if names:
@@ -247,7 +265,6 @@ class Staging:
                 f"UPDATE {self._place.name} SET {', '.join(f'{n} = NULL' for n in names)}"
                 f" WHERE {' OR '.join(f'{n} IS NOT NULL' for n in names)}"
             )
-        return 0
 
     def _changed_at(self) -> str:
         name, kind = next(
@@ -287,8 +304,8 @@ def no_key(load: Load) -> WeighbridgeError:
     )
 
 
-def _differs(name: str, kind: ColumnType) -> str:
-    here, there = (f"{side}.{quote(name, 'postgres')}" for side in "ts")
+def _differs(name: str, kind: ColumnType, other: str) -> str:
+    here, there = (f"{side}.{quote(name, 'postgres')}" for side in ("t", other))
     if kind.family == "json":  # it has no equality
         here, there = f"{here}::text", f"{there}::text"
     return f"{here} IS DISTINCT FROM {there}"
