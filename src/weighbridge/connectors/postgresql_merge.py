@@ -125,7 +125,7 @@ class Staging:
     ) -> None:
         self._connection, self._place, self._load, self._table = connection, place, load, table
         self._fresh = not table.columns
-        own = f"_weighbridge_{place.mark}_{load.token}"
+        self._own = own = f"_weighbridge_{place.mark}_{load.token}"
         self._name = place.named(own) if self._fresh else quote(own, "postgres")
         self._tenant = self._free("tenant") if tenants else None
         columns = [f"{quote(f.name, 'postgres')} {column_type(f.type)}" for f in load.fields]
@@ -187,7 +187,7 @@ class Staging:
         else:
             # All against all: joins, where an index would be asked for each row.
             self._check_unique()
-            changed = self._drop_missing() + self._update() + self._insert()
+            changed = self._replace()
         self._empty(removed)
         return changed
 
@@ -230,31 +230,42 @@ class Staging:
         if bad is not None:
             raise no_key(self._load)
 
-    def _drop_missing(self) -> int:
-        """Delete what the source has no more."""
-        return self._run(
-            f"DELETE FROM {self._place.name} AS t WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self._name} AS s WHERE {self._same_key()})"
-        )
-
-    def _update(self) -> int:
+    def _replace(self) -> int:
+        """Make the table what is staged, touching the rows that differ alone; one scan finds them."""
+        key = [quote(k, "postgres") for k in self._load.key]
         others = [f for f in self._load.fields if f.name not in self._load.key]
-        if not others:
-            return 0
-        sets = ", ".join(
-            f"{quote(f.name, 'postgres')} = s.{quote(f.name, 'postgres')}" for f in others
+        differs = " OR ".join(_differs(f.name, f.type, "s") for f in others) or "false"
+        named = ", ".join(f"coalesce(s.{k}, t.{k}) AS {k}" for k in key)
+        found = quote(f"{self._own}_differs", "postgres")
+        self._run(
+            f"CREATE TEMP TABLE {found} ON COMMIT DROP AS SELECT {named},"
+            f" CASE WHEN s.{key[0]} IS NULL THEN 'gone' WHEN t.{key[0]} IS NULL THEN 'new'"
+            f" ELSE 'changed' END AS {self._free('how')}"
+            f" FROM {self._place.name} AS t FULL JOIN {self._name} AS s ON {self._same_key('t', 's')}"
+            f" WHERE s.{key[0]} IS NULL OR t.{key[0]} IS NULL OR {differs}"
         )
-        differs = " OR ".join(_differs(f.name, f.type, "s") for f in others)
-        return self._run(
-            f"UPDATE {self._place.name} AS t SET {sets} FROM {self._name} AS s"
-            f" WHERE {self._same_key()} AND ({differs})"
+        self._run(f"ANALYZE {found}")
+        how = f"d.{self._free('how')}"
+        gone = self._run(
+            f"DELETE FROM {self._place.name} AS t USING {found} AS d"
+            f" WHERE {how} = 'gone' AND {self._same_key('t', 'd')}"
         )
-
-    def _insert(self) -> int:
-        return self._run(
-            f"INSERT INTO {self._place.name} ({self._listed()})"
-            f" SELECT {self._listed()} FROM {self._name} AS s WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self._place.name} AS t WHERE {self._same_key()})"
+        both = f"FROM {self._name} AS s, {found} AS d WHERE {self._same_key('s', 'd')}"
+        changed = 0
+        if others:
+            names = [quote(f.name, "postgres") for f in others]
+            changed = self._run(
+                f"UPDATE {self._place.name} AS t SET {', '.join(f'{n} = s.{n}' for n in names)}"
+                f" {both} AND {how} = 'changed' AND {self._same_key('t', 's')}"
+            )
+        listed = ", ".join(f"s.{quote(f.name, 'postgres')}" for f in self._load.fields)
+        return (
+            gone
+            + changed
+            + self._run(
+                f"INSERT INTO {self._place.name} ({self._listed()}) SELECT {listed} {both}"
+                f" AND {how} = 'new'"
+            )
         )
 
     def _empty(self, removed: Sequence[str]) -> None:
@@ -276,9 +287,9 @@ class Staging:
             return name
         return f"{name}::timestamp AT TIME ZONE 'UTC'"
 
-    def _same_key(self) -> str:
+    def _same_key(self, one: str, other: str) -> str:
         names = [quote(k, "postgres") for k in self._load.key]
-        return " AND ".join(f"t.{n} = s.{n}" for n in names)
+        return " AND ".join(f"{one}.{n} = {other}.{n}" for n in names)
 
     def _key(self) -> str:
         return ", ".join(quote(k, "postgres") for k in self._load.key)
