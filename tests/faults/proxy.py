@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-How = Literal["close", "reset", "silence"]
+How = Literal["close", "reset", "silence", "mute"]
+Way = Literal["from", "to"]
 _CHUNK = 4096
 # A classic BPF program of one instruction: return 0, keep no byte. The kernel then drops every
 # packet before TCP sees it and acknowledges nothing, as if a cable were pulled.
@@ -31,36 +32,46 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @dataclass
 class _Pump:
-    """Passes bytes on until `after` bytes came from the server over all its connections."""
+    """Passes bytes on until `after` bytes went `way` the server over all its connections.
+
+    A `mute` fault lets what is said to the server through, and cuts where it answers: it has done
+    what nobody is told of.
+    """
 
     target: tuple[str, int]
     after: int | None
     how: How
+    way: Way
     passed: Any
     fired: Any
     pairs: list[tuple[socket.socket, socket.socket]] = field(
         default_factory=list[tuple[socket.socket, socket.socket]]
     )
+    # Servers to whose answers nobody listens any more.
+    deaf: set[socket.socket] = field(default_factory=set[socket.socket])
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def accept(self, listener: socket.socket) -> None:
         """Take connections until the process is ended; after the fault they are refused."""
         while True:
             client, _ = listener.accept()
-            if self.fired.is_set():
+            if self.fired.is_set() and self.how != "mute":
                 self._break(client)
                 continue
             server = socket.create_connection(self.target, timeout=10)
             server.settimeout(None)
             with self.lock:
                 self.pairs.append((client, server))
-            for ends in ((client, server, False), (server, client, True)):
+            for ends in ((client, server, self.way == "to"), (server, client, self.way == "from")):
                 threading.Thread(target=self._pass_on, args=ends, daemon=True).start()
 
     def _pass_on(self, source: socket.socket, sink: socket.socket, counted: bool) -> None:
         with suppress(OSError):
             while data := source.recv(_CHUNK):
-                if self.fired.is_set():
+                if source in self.deaf:
+                    self._break(sink)
+                    return
+                if self.fired.is_set() and self.how != "mute":
                     return
                 if counted and not self._count(data, sink):
                     return
@@ -86,6 +97,9 @@ class _Pump:
         self.fired.set()
         with self.lock:
             pairs = list(self.pairs)
+        if self.how == "mute":
+            self.deaf.update(server for _, server in pairs)
+            return
         for client, server in pairs:
             self._break(client)
             if self.how != "silence":
@@ -115,9 +129,11 @@ def _unsent(end: socket.socket) -> int:
     return struct.unpack("i", answer)[0]
 
 
-def _serve(target: tuple[str, int], after: int | None, how: How, ties: tuple[Any, ...]) -> None:
+def _serve(
+    target: tuple[str, int], after: int | None, how: tuple[How, Way], ties: tuple[Any, ...]
+) -> None:
     port, passed, fired, order = ties
-    pump = _Pump(target, after, how, passed, fired)
+    pump = _Pump(target, after, *how, passed, fired)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=pump.accept, args=(listener,), daemon=True).start()
         port.send(listener.getsockname()[1])
@@ -158,14 +174,16 @@ class Proxy:
 
 
 @contextmanager
-def proxied(url: str, *, after: int | None = None, how: How = "close") -> Iterator[Proxy]:
+def proxied(
+    url: str, *, after: int | None = None, how: How = "close", way: Way = "from"
+) -> Iterator[Proxy]:
     """Run a proxy before a server of ours."""
     parts = urlsplit(url)
     target = (parts.hostname or "", parts.port or 0)
     ours, theirs = _SPAWN.Pipe(duplex=False)
     passed, fired, order = _SPAWN.Value("q", 0), _SPAWN.Event(), _SPAWN.Event()
     process = _SPAWN.Process(
-        target=_serve, args=(target, after, how, (theirs, passed, fired, order)), daemon=True
+        target=_serve, args=(target, after, (how, way), (theirs, passed, fired, order)), daemon=True
     )
     process.start()
     try:

@@ -47,6 +47,8 @@ class Story:
     ends: str = "done"
 
 
+# Those of other stories are in test_transfer_kill_points.py.
+MINE = [name for name in POINTS if name.startswith(("diff.", "job."))]
 _CANCELLED = Story("slow", 30, "cancel", "cancelled")
 _LEFT = Story("slow", 30, "end")
 _FAILED = Story("nosuch", ends="failed")

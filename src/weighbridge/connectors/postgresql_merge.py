@@ -125,7 +125,7 @@ class Staging:
     ) -> None:
         self._connection, self._place, self._load, self._table = connection, place, load, table
         self._fresh = not table.columns
-        own = f"_weighbridge_{place.mark}_{load.token}"
+        self._own = own = f"_weighbridge_{place.mark}_{load.token}"
         self._name = place.named(own) if self._fresh else quote(own, "postgres")
         self._tenant = self._free("tenant") if tenants else None
         columns = [f"{quote(f.name, 'postgres')} {column_type(f.type)}" for f in load.fields]
@@ -171,7 +171,8 @@ class Staging:
             self._run(f"ALTER TABLE {self._name} ADD PRIMARY KEY ({self._key()})")
         else:
             self._run("SET LOCAL work_mem = '64MB'")
-            self._run(f"ANALYZE {self._name}")
+        # Nobody else does it for a temporary table, nor soon for a new one.
+        self._run(f"ANALYZE {self._name}")
 
     def merge(self, removed: Sequence[str]) -> int:
         """Bring the rows into the table; give how many were new or changed."""
@@ -181,9 +182,31 @@ class Staging:
             # The key's name tells whose it is, as if the table had been made under its own name.
             self._rename_key()
             return self._count(f"SELECT count(*) FROM {self._place.name}")
-        self._check_unique()
-        gone = self._drop_missing() if self._load.full else 0
-        return gone + self._update() + self._insert() + self._empty(removed)
+        if not self._load.full:
+            changed = self._upsert()
+        else:
+            # All against all: joins, where an index would be asked for each row.
+            self._check_unique()
+            changed = self._replace()
+        self._empty(removed)
+        return changed
+
+    def _upsert(self) -> int:
+        others = [f for f in self._load.fields if f.name not in self._load.key]
+        rows = (
+            f"INSERT INTO {self._place.name} AS t ({self._listed()})"
+            f" SELECT {self._listed()} FROM {self._name} ON CONFLICT ({self._key()})"
+        )
+        if not others:
+            return self._run(f"{rows} DO NOTHING")
+        names = [quote(f.name, "postgres") for f in others]
+        differs = " OR ".join(_differs(f.name, f.type, "excluded") for f in others)
+        changed = quote(self._load.last_modified, "postgres")
+        # Null is no moment, so nothing is older than it.
+        return self._run(
+            f"{rows} DO UPDATE SET {', '.join(f'{n} = excluded.{n}' for n in names)}"
+            f" WHERE ({differs}) AND (excluded.{changed} < t.{changed}) IS NOT TRUE"
+        )
 
     def _rename_key(self) -> None:
         wanted = f"{self._load.table[:58]}_pkey"
@@ -207,39 +230,45 @@ class Staging:
         if bad is not None:
             raise no_key(self._load)
 
-    def _drop_missing(self) -> int:
-        """Delete what the source has no more."""
-        return self._run(
-            f"DELETE FROM {self._place.name} AS t WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self._name} AS s WHERE {self._same_key()})"
-        )
-
-    def _update(self) -> int:
+    def _replace(self) -> int:
+        """Make the table what is staged, touching the rows that differ alone; one scan finds them."""
+        key = [quote(k, "postgres") for k in self._load.key]
         others = [f for f in self._load.fields if f.name not in self._load.key]
-        if not others:
-            return 0
-        sets = ", ".join(
-            f"{quote(f.name, 'postgres')} = s.{quote(f.name, 'postgres')}" for f in others
+        differs = " OR ".join(_differs(f.name, f.type, "s") for f in others) or "false"
+        named = ", ".join(f"coalesce(s.{k}, t.{k}) AS {k}" for k in key)
+        found = quote(f"{self._own}_differs", "postgres")
+        self._run(
+            f"CREATE TEMP TABLE {found} ON COMMIT DROP AS SELECT {named},"
+            f" CASE WHEN s.{key[0]} IS NULL THEN 'gone' WHEN t.{key[0]} IS NULL THEN 'new'"
+            f" ELSE 'changed' END AS {self._free('how')}"
+            f" FROM {self._place.name} AS t FULL JOIN {self._name} AS s ON {self._same_key('t', 's')}"
+            f" WHERE s.{key[0]} IS NULL OR t.{key[0]} IS NULL OR {differs}"
         )
-        differs = " OR ".join(_differs(f.name, f.type) for f in others)
-        older = ""
-        if not self._load.full and self._load.last_modified:
-            changed = quote(self._load.last_modified, "postgres")
-            # Null is no moment, so nothing is older than it.
-            older = f" AND (s.{changed} < t.{changed}) IS NOT TRUE"
-        return self._run(
-            f"UPDATE {self._place.name} AS t SET {sets} FROM {self._name} AS s"
-            f" WHERE {self._same_key()} AND ({differs}){older}"
+        self._run(f"ANALYZE {found}")
+        how = f"d.{self._free('how')}"
+        gone = self._run(
+            f"DELETE FROM {self._place.name} AS t USING {found} AS d"
+            f" WHERE {how} = 'gone' AND {self._same_key('t', 'd')}"
+        )
+        both = f"FROM {self._name} AS s, {found} AS d WHERE {self._same_key('s', 'd')}"
+        changed = 0
+        if others:
+            names = [quote(f.name, "postgres") for f in others]
+            changed = self._run(
+                f"UPDATE {self._place.name} AS t SET {', '.join(f'{n} = s.{n}' for n in names)}"
+                f" {both} AND {how} = 'changed' AND {self._same_key('t', 's')}"
+            )
+        listed = ", ".join(f"s.{quote(f.name, 'postgres')}" for f in self._load.fields)
+        return (
+            gone
+            + changed
+            + self._run(
+                f"INSERT INTO {self._place.name} ({self._listed()}) SELECT {listed} {both}"
+                f" AND {how} = 'new'"
+            )
         )
 
-    def _insert(self) -> int:
-        return self._run(
-            f"INSERT INTO {self._place.name} ({self._listed()})"
-            f" SELECT {self._listed()} FROM {self._name} AS s WHERE NOT EXISTS"
-            f" (SELECT 1 FROM {self._place.name} AS t WHERE {self._same_key()})"
-        )
-
-    def _empty(self, removed: Sequence[str]) -> int:
+    def _empty(self, removed: Sequence[str]) -> None:
         """Let the columns that the model has no more hold null."""
         names = [quote(n, "postgres") for n in removed if n in self._table.columns]
         if names:
@@ -247,7 +276,6 @@ class Staging:
                 f"UPDATE {self._place.name} SET {', '.join(f'{n} = NULL' for n in names)}"
                 f" WHERE {' OR '.join(f'{n} IS NOT NULL' for n in names)}"
             )
-        return 0
 
     def _changed_at(self) -> str:
         name, kind = next(
@@ -259,9 +287,9 @@ class Staging:
             return name
         return f"{name}::timestamp AT TIME ZONE 'UTC'"
 
-    def _same_key(self) -> str:
+    def _same_key(self, one: str, other: str) -> str:
         names = [quote(k, "postgres") for k in self._load.key]
-        return " AND ".join(f"t.{n} = s.{n}" for n in names)
+        return " AND ".join(f"{one}.{n} = {other}.{n}" for n in names)
 
     def _key(self) -> str:
         return ", ".join(quote(k, "postgres") for k in self._load.key)
@@ -287,8 +315,8 @@ def no_key(load: Load) -> WeighbridgeError:
     )
 
 
-def _differs(name: str, kind: ColumnType) -> str:
-    here, there = (f"{side}.{quote(name, 'postgres')}" for side in "ts")
+def _differs(name: str, kind: ColumnType, other: str) -> str:
+    here, there = (f"{side}.{quote(name, 'postgres')}" for side in ("t", other))
     if kind.family == "json":  # it has no equality
         here, there = f"{here}::text", f"{there}::text"
     return f"{here} IS DISTINCT FROM {there}"

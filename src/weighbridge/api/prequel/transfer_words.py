@@ -14,7 +14,7 @@ from weighbridge.deliver.store import ModelRun, Transfer
 from weighbridge.errors import BadArgument
 
 # In the documentation that comes with the server.
-DOCUMENTATION = "docs/reference/errors.md"
+DOCUMENTATION = "docs/reference/exit-codes.md"
 EPOCH = "1970-01-01T00:00:00Z"
 _PRINTED = r"^[^\x00-\x1f\x7f]*$"
 
