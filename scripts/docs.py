@@ -201,6 +201,7 @@ NEXT = {
     "missing_extra": "Install the extra in the message, such as `weighbridge[postgres]`.",
     "connection_failed": "Check host, port and network; `weighbridge connections test NAME` helps.",
     "auth_failed": "Check user, password, database and grants.",
+    "host_key_changed": "Ask who runs the server; if its key was replaced on purpose, empty the stored one and test again.",
     "no_such_database": "Check the name of the database.",
     "connection_lost": "Check the server and the network, then run it again.",
     "run_failed": "Run it again with `--debug` and report what it prints.",
@@ -329,9 +330,10 @@ def vendors() -> str:
 def destination_vendors() -> str:
     def support(vendor: Vendor) -> tuple[str, str]:
         later = "not yet: transfers are not built"
-        if vendor.side is None:
+        if vendor.side is None and vendor.attempt is None:
             return f"not yet: {vendor.not_yet}", f"not yet: {vendor.not_yet}"
-        return f"yes; {vendor.limits} yet", "yes" if vendor.delivers else later
+        tested = f"yes; {vendor.limits} yet" if vendor.limits else "yes"
+        return tested, "yes" if vendor.delivers else later
 
     return table(
         ("vendor", "what it is", "checked and stored", "connection test", "transfers", "source"),

@@ -243,7 +243,7 @@ def test_a_mariadb_too(api: TestClient, fresh_mariadb: str) -> None:
     assert "not offer TLS" in said(tried(api, {**options, "disable_ssl": False}, "mysql"))
 
 
-@pytest.mark.parametrize("vendor", sorted(v.key for v in VENDORS.values() if v.side is None))
+@pytest.mark.parametrize("vendor", sorted(v.key for v in VENDORS.values() if v.not_yet))
 def test_not_yet(api: TestClient, vendor: str) -> None:
     options = dict(WHOLE[vendor])
     assert "cannot be reached yet" in said(tried(api, options, vendor))

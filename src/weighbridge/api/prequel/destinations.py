@@ -23,6 +23,7 @@ from weighbridge.catalog import destinations as catalog
 from weighbridge.catalog.destination_test import check_address
 from weighbridge.catalog.recipients import find_recipient
 from weighbridge.errors import BadArgument, NoSuchObject
+from weighbridge.net.host_keys import fingerprint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
