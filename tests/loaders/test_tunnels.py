@@ -208,7 +208,7 @@ def test_servers_that_do_not_serve(mariadb: str, more: str, words: str) -> None:
 
 def test_a_database_that_is_not_there(sshd: SshServer) -> None:
     url = "mysql://u:p@127.0.0.1:1/d"
-    with pytest.raises(ConnectionFailed, match="does not reach 127.0.0.1, port 1"):
+    with pytest.raises(ConnectionFailed, match=r"does not reach 127.0.0.1, port 1"):
         check_address(*options("mysql", url, sshd), POLICY, uniform=False)
 
 

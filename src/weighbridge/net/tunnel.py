@@ -21,7 +21,7 @@ from weighbridge.errors import (
     MissingExtra,
     WeighbridgeError,
 )
-from weighbridge.net.host_keys import check_host_key, host_key, host_key_changed
+from weighbridge.net.host_keys import check_host_key, host_key
 from weighbridge.net.hosts import HostPolicy, resolve
 from weighbridge.net.reach import reach
 
@@ -138,20 +138,15 @@ class Tunnel:
                     check_host_key(jump.host, jump.host_key, tunnel.host_key)
                 return True
 
-        try:
-            return await asyncssh.connect(
-                jump.host, jump.port, sock=link, client_factory=Client, username=jump.user,
-                client_keys=[asyncssh.import_private_key(jump.private_key)], config=None,
-                known_hosts=([], [], []), server_host_key_algs=_kinds(jump.host_key),
-                kex_algs=_KEX, encryption_algs=_CIPHERS, mac_algs=_MACS, compression_algs=None,
-                agent_path=None, agent_forwarding=False, x11_forwarding=False, gss_host=None,
-                preferred_auth="publickey", login_timeout=_LOGIN_SECONDS,
-                connect_timeout=_LOGIN_SECONDS, keepalive_interval=10, keepalive_count_max=3,
-            )  # fmt: skip
-        except asyncssh.KeyExchangeFailed:
-            if jump.host_key:
-                raise host_key_changed(jump.host, jump.host_key, None) from None
-            raise
+        return await asyncssh.connect(
+            jump.host, jump.port, sock=link, client_factory=Client, username=jump.user,
+            client_keys=[asyncssh.import_private_key(jump.private_key)], config=None,
+            known_hosts=([], [], []), server_host_key_algs=_kinds(jump.host_key),
+            kex_algs=_KEX, encryption_algs=_CIPHERS, mac_algs=_MACS, compression_algs=None,
+            agent_path=None, agent_forwarding=False, x11_forwarding=False, gss_host=None,
+            preferred_auth="publickey", login_timeout=_LOGIN_SECONDS,
+            connect_timeout=_LOGIN_SECONDS, keepalive_interval=10, keepalive_count_max=3,
+        )  # fmt: skip
 
     def close(self) -> None:
         """Take the door away and break what goes through it."""
@@ -191,10 +186,12 @@ class Tunnel:
                 next_step="Check the host and the port as that server sees them, and its"
                 " AllowTcpForwarding and PermitOpen.",
             )
-        if isinstance(error, asyncssh.KeyExchangeFailed):
+        if not self.host_key:
+            # Either end finds out that there is nothing in common, and hangs up.
             return ConnectionFailed(
-                f"The SSH server {jump.host} knows no way to encrypt that is good enough.",
-                next_step="Allow curve25519-sha256 and aes256-gcm there, or renew the server.",
+                f"{jump.host}, port {jump.port}, broke off before it showed a key: it is no SSH"
+                " server, or knows no way to encrypt that is good enough.",
+                next_step="Check the host and the port; allow curve25519-sha256 and aes256-gcm there.",
             )
         return ConnectionFailed(
             f"The SSH server {jump.host}, port {jump.port}, broke off ({type(error).__name__}).",
@@ -202,9 +199,8 @@ class Tunnel:
         )
 
 
-def _kinds(known: str) -> tuple[str, ...]:
-    """Name the kinds of key to ask for: of a server that is known, another would look like a change."""
+def _kinds(known: str) -> list[str]:
+    """List the kinds of key to ask for, first the one that is known: a server may have several."""
     kind = known.partition(" ")[0]
-    if kind == "ssh-rsa":
-        return ("rsa-sha2-512", "rsa-sha2-256")
-    return (kind,) if kind else _HOST_KEYS
+    first = ("rsa-sha2-512", "rsa-sha2-256") if kind == "ssh-rsa" else (kind,)
+    return sorted(_HOST_KEYS, key=lambda each: each not in first)

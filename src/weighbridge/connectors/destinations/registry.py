@@ -126,18 +126,16 @@ def _listed(*vendors: Vendor) -> Mapping[str, Vendor]:
     return {vendor.key: vendor for vendor in vendors}
 
 
-_MARIADB = "MariaDB was tried, MySQL itself was not"
-_UNTRIED = "untried, MariaDB was tried in its place"
-_MOTHERDUCK = "MotherDuck itself is untried, local files of DuckDB are tried in its place"
+_UNTRIED = "not tried against {} itself"
 _WAREHOUSE = "it has no connector"
 _BUCKET = "no connector writes to buckets"
 VENDORS = _listed(
     Vendor("postgres", "PostgreSQL", PostgresOptions, _postgresql, source=True, loader=_load_postgresql),
-    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, source=True, loader=_load_postgresql),
-    Vendor("mysql", "MySQL", MySQLOptions, _mysql, limits=_MARIADB, source=True, loader=_load_mysql),
-    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
-    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
-    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, limits=_UNTRIED, source=True, loader=_load_mysql),
+    Vendor("aurora_postgres", "Aurora PostgreSQL", PostgresOptions, _postgresql, _UNTRIED.format("Aurora"), source=True, loader=_load_postgresql),
+    Vendor("mysql", "MySQL", MySQLOptions, _mysql, _UNTRIED.format("MySQL"), source=True, loader=_load_mysql),
+    Vendor("aurora_mysql", "Aurora MySQL", MySQLOptions, _mysql, _UNTRIED.format("Aurora"), source=True, loader=_load_mysql),
+    Vendor("planetscale", "PlanetScale", MySQLOptions, _mysql, _UNTRIED.format("PlanetScale"), source=True, loader=_load_mysql),
+    Vendor("singlestore", "SingleStore", MySQLOptions, _mysql, _UNTRIED.format("SingleStore"), source=True, loader=_load_mysql),
     Vendor("sql_server", "SQL Server", databases.SqlServerOptions, not_yet=_WAREHOUSE),
     Vendor("oracle", "Oracle", databases.OracleOptions, not_yet=_WAREHOUSE),
     Vendor("mongodb", "MongoDB", databases.MongoDBOptions, not_yet=_WAREHOUSE),
@@ -151,7 +149,7 @@ VENDORS = _listed(
     ),
     Vendor("athena", "Athena", warehouses.AthenaOptions, not_yet=_WAREHOUSE),
     Vendor("databricks", "Databricks", warehouses.DatabricksOptions, not_yet=_WAREHOUSE),
-    Vendor("motherduck", "MotherDuck", MotherDuckOptions, _motherduck, _MOTHERDUCK, source=True, loader=_load_duckdb),
+    Vendor("motherduck", "MotherDuck", MotherDuckOptions, _motherduck, _UNTRIED.format("MotherDuck"), source=True, loader=_load_duckdb),
     Vendor(
         "s3", "S3", storage.S3Options, limits="no roles, no tunnels", loader=file_vendors.load_s3,
         mirror=file_vendors.S3_MIRROR, attempt=file_vendors.try_s3,
