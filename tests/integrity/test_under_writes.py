@@ -15,6 +15,7 @@ import pytest
 
 from tests.house import House
 from tests.integrity.ground import DELIVERED, ORDERS, Delivery, a_delivery
+from tests.journeys import writers
 from tests.journeys.writers import Batch, Copy, Writer
 from tests.servers import mariadb as mariadb_tools
 from weighbridge.connectors.postgresql import PostgresSource
@@ -164,11 +165,15 @@ def test_planted_defects_are_found_and_nothing_else(
     monkeypatch.setattr(
         PostgresSource, "traits", dataclasses.replace(PostgresSource.traits, look_back=2)
     )
+    # Few commits of many rows: others work on the same cores.
+    monkeypatch.setattr(writers, "UPDATES_AT_ONCE", 300)
+    monkeypatch.setattr(writers, "BATCHES_A_SECOND", 4)
     there = request.getfixturevalue("fresh_postgres2" if kind == "postgres" else "fresh_mariadb")
     made = a_delivery(house, fresh_postgres, there, tenant="ours")
     made.source(
         ORDERS, "create index on orders (updated_at)",
-        "insert into orders select i, 'ours', i % 1000, 'n' || i, now() - interval '1 hour'"
+        "insert into orders select i, 'ours', i % 1000, 'n' || i, now()"
+        f" - case when i < {QUIET} then interval '2 hours' else interval '1 hour' end"
         f" from generate_series(0, {ROWS - 1}) i",
     )  # fmt: skip
     made.there(DELIVERED[kind])
@@ -190,7 +195,7 @@ def test_planted_defects_are_found_and_nothing_else(
             }
             sample = made.checked(models=[wanted])
             jobs = [made.checked() for _ in range(2)]
-    assert writer.rate > 1_000 * 0.9, writer.rate
+    assert writer.rate > 1_000, writer.rate
     assert made.classes(sample) == {name: set(keys) for name, keys in PLANTED.items()}
     for job in jobs:
         assert job.status == "SUCCESS", job.results

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from weighbridge.errors import BadArgument
+from weighbridge.errors import BadArgument, NotComparable
 from weighbridge.integrity.classes import CLASSES, Kept, Watermark, classified, counted, relevant
 from weighbridge.integrity.keys import as_values, key_of
 from weighbridge.integrity.partitions import MOST, Places
@@ -111,3 +111,11 @@ def test_keys() -> None:
     assert as_values([(u,) for u in uids], (uid,)) == [(uids[0],)]
     texts = ["1", "01", "x", "", "1.0", "٣", str(2**70), "-5", "1\0"]
     assert as_values([(t,) for t in texts], (number,)) == [("1",), ("-5",)]
+    moment, truth = (
+        Column("m", ColumnType("timestamptz", "timestamptz")), Column("b", ColumnType("bool", "bool")),
+    )  # fmt: skip
+    texts = ["2024-01-01T02:00:00+02:00", "2024-01-01", "never", "0001-01-01T00:00:00+14:00"]
+    assert as_values([(t,) for t in texts], (moment,)) == [("2024-01-01 00:00:00",)]
+    assert as_values([("true",), ("0",), ("maybe",)], (truth,)) == [("1",), ("0",)]
+    with pytest.raises(NotComparable):
+        as_values([("x",)], (Column("j", ColumnType("json", "json")),))

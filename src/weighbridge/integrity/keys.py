@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -69,7 +69,7 @@ def _value(text: str, column: Column) -> str | None:
     """Give a value's text as its server reads it, None for what is none."""
     if "\0" in text:
         return None
-    with suppress(ValueError, InvalidOperation):
+    with suppress(ValueError, KeyError, OverflowError, InvalidOperation):
         text.encode()  # a lone surrogate is nobody's
         match column.type.family:
             case "int":
@@ -89,7 +89,11 @@ def _value(text: str, column: Column) -> str | None:
             case "date":
                 return date.fromisoformat(text[:10]).isoformat()
             case "timestamp" | "timestamptz":
-                return datetime.fromisoformat(text).isoformat(sep=" ")
+                moment = datetime.fromisoformat(text)
+                # Sessions stand at UTC; not every server reads an offset.
+                if moment.tzinfo is not None:
+                    moment = moment.astimezone(UTC).replace(tzinfo=None)
+                return moment.isoformat(sep=" ")
             case _:
                 return text
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, FastAPI, Header, HTTPException, Response
 
@@ -47,7 +47,24 @@ def make_facade(house: House) -> FastAPI:
     facade.state.house = house
     add_faults(facade)
     facade.add_middleware(AlwaysJson)
+    _describe_exactly(facade)
     return facade
+
+
+def _describe_exactly(facade: FastAPI) -> None:
+    """Leave out of the description what the framework adds and the contract does not know: 422."""
+    described = facade.openapi
+
+    def openapi() -> dict[str, Any]:
+        said = described()
+        for path in said["paths"].values():
+            for operation in path.values():
+                operation["responses"].pop("422", None)
+        for name in ("HTTPValidationError", "ValidationError"):
+            said["components"]["schemas"].pop(name, None)
+        return said
+
+    facade.openapi = openapi  # type: ignore[method-assign]
 
 
 def _version(

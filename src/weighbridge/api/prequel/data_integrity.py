@@ -90,7 +90,8 @@ def create_data_integrity_job(
         return Written(
             success({"job": shown}, "The job was created."),
             f"integrity_jobs/{made.id}",
-            after=shown,
+            # Without the keys that were asked for: these are values of rows.
+            after={"models": [m.name for m in made.request.models], "compare": compare},
         )
 
     return caller.writes("integrity.create", work)
