@@ -201,6 +201,7 @@ NEXT = {
     "missing_extra": "Install the extra in the message, such as `weighbridge[postgres]`.",
     "connection_failed": "Check host, port and network; `weighbridge connections test NAME` helps.",
     "auth_failed": "Check user, password, database and grants.",
+    "host_key_changed": "Ask the server's owner; empty `host_key` and test again if it was replaced.",
     "no_such_database": "Check the name of the database.",
     "connection_lost": "Check the server and the network, then run it again.",
     "run_failed": "Run it again with `--debug` and report what it prints.",

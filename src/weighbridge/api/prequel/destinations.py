@@ -223,13 +223,18 @@ def try_destination(
             connection, caller.house.ring, number, caller.sight, change=change
         )
     seen = _try(caller, address)
-    if seen is not None and change is None:
-        with caller.sees() as connection:
-            catalog.keep_host_key(
-                connection, number, caller.sight, tested=address.options, key=seen
-            )
-            found = catalog.get_destination(connection, number, caller.sight)
-    return success({"destination": wire.destination(found)}, "The connection works.")
+    answer = success({"destination": wire.destination(found)}, "The connection works.")
+    if seen is None or change is not None or found.options.get("host_key"):
+        return answer
+
+    def work(connection: Connection) -> Written:
+        catalog.keep_host_key(connection, number, caller.sight, tested=address.options, key=seen)
+        kept = wire.destination(catalog.get_destination(connection, number, caller.sight))
+        before = wire.destination(found)
+        said = success({"destination": kept}, "The connection works.")
+        return Written(said, f"destinations/{number}", before=before, after=kept)
+
+    return caller.writes("destinations.test", work)
 
 
 def _try(caller: Caller, address: catalog.Address) -> str | None:
