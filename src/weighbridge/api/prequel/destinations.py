@@ -230,14 +230,17 @@ def try_destination(
             connection, caller.house.ring, number, caller.sight, change=change
         )
     seen = _try(caller, address)
-    if seen is not None and change is None:
-        with caller.sees() as connection:
-            catalog.keep_host_key(
-                connection, number, caller.sight, tested=address.options, key=seen
-            )
-            found = catalog.get_destination(connection, number, caller.sight)
-            [shown] = _shown(connection, caller, [found])
-    return success({"destination": shown}, _words(seen))
+    if seen is None or change is not None:
+        return success({"destination": shown}, _words(seen))
+
+    def work(connection: Connection) -> Written:
+        catalog.keep_host_key(connection, number, caller.sight, tested=address.options, key=seen)
+        kept = catalog.get_destination(connection, number, caller.sight)
+        [after] = _shown(connection, caller, [kept])
+        answer = success({"destination": after}, _words(seen))
+        return Written(answer, f"destinations/{number}", before=shown, after=after)
+
+    return caller.writes("destinations.test", work)
 
 
 def _shown(
