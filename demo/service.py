@@ -68,7 +68,7 @@ def serving(folder: Path) -> Generator[Service]:
     listener = threading.Thread(target=_listen, args=(process, words), daemon=True)
     listener.start()
     try:
-        key = _key(process)
+        key = _key(process, words)
         service = Service(f"http://127.0.0.1:{port}", key)
         _wait_until_ready(service, process, words)
         yield service
@@ -78,16 +78,14 @@ def serving(folder: Path) -> Generator[Service]:
 
 
 def _listen(process: subprocess.Popen[str], words: list[str]) -> None:
-    assert process.stderr is not None
-    words.extend(process.stderr)
+    words.extend(process.stderr or ())
 
 
-def _key(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    for line in process.stdout:
+def _key(process: subprocess.Popen[str], words: list[str]) -> str:
+    for line in process.stdout or ():
         if line.startswith("admin key"):
             return line.split()[-1]
-    sys.exit("demo: the server gave no key")
+    sys.exit(f"demo: the server gave no key:\n{''.join(words)}")
 
 
 def _wait_until_ready(service: Service, process: subprocess.Popen[str], words: list[str]) -> None:

@@ -213,7 +213,6 @@ NEXT = {
     "busy": "Nothing at first: it is tried again. If it stays so, look who holds the lock.",
     "spill_full": "Free space, point `WEIGHBRIDGE_TMPDIR` to a larger disk, or read fewer columns.",
     "overtaken": "Nothing is to be done: the later attempt counts.",
-    "busy": "Nothing at first: a transfer is tried again. Then look for what locks the tables there.",
     "tenant_mixed": "Report it with the transfer's id.",
     "store_failed": "Look at the server's database, data folder and log; then ask again.",
     "stopped": "Run it again when you like.",
@@ -336,7 +335,7 @@ def destination_vendors() -> str:
         later = "not yet: transfers are not built"
         if vendor.side is None and vendor.attempt is None:
             return f"not yet: {vendor.not_yet}", f"not yet: {vendor.not_yet}"
-        tested = f"yes; {vendor.limits} yet" if vendor.limits else "yes"
+        tested = f"yes; {vendor.limits}" if vendor.limits else "yes"
         return tested, "yes" if vendor.delivers else later
 
     return table(
