@@ -224,13 +224,26 @@ def try_destination(
             connection, caller.house.ring, number, caller.sight, change=change
         )
     seen = _try(caller, address)
-    if seen is not None and change is None:
-        with caller.sees() as connection:
-            catalog.keep_host_key(
-                connection, number, caller.sight, tested=address.options, key=seen
-            )
-            found = catalog.get_destination(connection, number, caller.sight)
+    if seen is not None and change is None and catalog.lacks_host_key(found):
+        return _kept(caller, number, address, seen)
     return success({"destination": wire.destination(found)}, _words(seen))
+
+
+def _kept(caller: Caller, number: UUID, address: catalog.Address, seen: str) -> Any:
+    """Keep the key of an SSH server that was tested for the first time: a change like any other."""
+
+    def work(connection: Connection) -> Written:
+        before, after = catalog.keep_host_key(
+            connection, number, caller.sight, tested=address.options, key=seen
+        )
+        return Written(
+            success({"destination": wire.destination(after)}, _words(seen)),
+            f"destinations/{number}",
+            before=wire.destination(before),
+            after=wire.destination(after),
+        )
+
+    return caller.writes("destinations.change", work)
 
 
 def _words(seen: str | None) -> str:
