@@ -208,21 +208,32 @@ def new_address(
     return Address(found, whole, sight.recipient is not None)
 
 
+def lacks_host_key(destination: Destination) -> bool:
+    """Tell whether it names an SSH server whose key is not known yet."""
+    parts = ((_inside(destination.options, name), names) for name, names in _HOST_KEYS)
+    return any(part is not None and not part.get(names[-1]) for part, names in parts)
+
+
 def keep_host_key(
     connection: Connection, number: UUID, sight: Sight, *, tested: Options, key: str
-) -> None:
-    """Keep the key that a server showed at its first test, if it is still the one that was tested."""
+) -> tuple[Destination, Destination]:
+    """Keep the key that a server showed at its first test, if it is still the one that was tested.
+
+    Give the destination before and after.
+    """
     row = records.find(connection, destinations, number, *sight.conditions(), locked=True)
+    owner, options = get_recipient(connection, row.recipient_id), dict(row.options)
+    shown = shapes.split(tested)[0]
     for inside, names in _HOST_KEYS:
-        before, said = (_inside(o, inside) for o in (row.options, shapes.split(tested)[0]))
-        known = names[-1]
-        if said is None or before is None or before.get(known):
-            continue
-        if all(before.get(name) == said.get(name) for name in names):
-            kept = {**before, known: key}
-            options = {**row.options, inside: kept} if inside else kept
-            records.change(connection, destinations, number, unique="id", options=options)
-        return
+        before, said = _inside(options, inside), _inside(shown, inside)
+        same = before and said and all(before.get(name) == said.get(name) for name in names)
+        if before and same and not before.get(names[-1]):
+            kept = {**before, names[-1]: key}
+            options = {**options, inside: kept} if inside else kept
+    if options == row.options:
+        return _destination(row, owner), _destination(row, owner)
+    after = records.change(connection, destinations, number, unique="id", options=options)
+    return _destination(row, owner), _destination(after, owner)
 
 
 def _inside(options: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:

@@ -230,17 +230,9 @@ def try_destination(
             connection, caller.house.ring, number, caller.sight, change=change
         )
     seen = _try(caller, address)
-    if seen is None or change is not None:
-        return success({"destination": shown}, _words(seen))
-
-    def work(connection: Connection) -> Written:
-        catalog.keep_host_key(connection, number, caller.sight, tested=address.options, key=seen)
-        kept = catalog.get_destination(connection, number, caller.sight)
-        [after] = _shown(connection, caller, [kept])
-        answer = success({"destination": after}, _words(seen))
-        return Written(answer, f"destinations/{number}", before=shown, after=after)
-
-    return caller.writes("destinations.test", work)
+    if seen is not None and change is None and catalog.lacks_host_key(found):
+        return _kept(caller, number, address, seen)
+    return success({"destination": shown}, _words(seen))
 
 
 def _shown(
@@ -250,6 +242,20 @@ def _shown(
     figures = figures_of(connection, [one.id for one in found])
     inside = caller.token is None
     return [wire.destination(one, figures.get(one.id, NONE), inside=inside) for one in found]
+
+
+def _kept(caller: Caller, number: UUID, address: catalog.Address, seen: str) -> Any:
+    """Keep the key of an SSH server that was tested for the first time: a change like any other."""
+
+    def work(connection: Connection) -> Written:
+        before, after = catalog.keep_host_key(
+            connection, number, caller.sight, tested=address.options, key=seen
+        )
+        first, last = _shown(connection, caller, [before, after])
+        answer = success({"destination": last}, _words(seen))
+        return Written(answer, f"destinations/{number}", before=first, after=last)
+
+    return caller.writes("destinations.change", work)
 
 
 def _words(seen: str | None) -> str:
