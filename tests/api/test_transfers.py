@@ -18,6 +18,7 @@ from tests.api.transfer_ground import COLUMNS, Deliveries, columns, options
 from tests.contract import prequel_seed
 from tests.unit.connectors.vendor_examples import WHOLE
 from weighbridge.api.prequel.envelope import NEVER
+from weighbridge.catalog.data_sources import policy_of
 from weighbridge.deliver import run as deliver_run
 from weighbridge.deliver.schedule import request_due
 from weighbridge.store.database import EVERYTHING, seen_by
@@ -420,3 +421,30 @@ def test_no_secret_is_shown_when_a_side_refuses(
     said = capfd.readouterr()
     assert "model_failed" in said.out + said.err
     assert "canary" not in json.dumps(heard) + said.out + said.err
+
+
+def test_what_follows_a_transfer_by_setting(ground: Deliveries) -> None:
+    """A destination may want to be verified: the hook is called once, in the last transaction."""
+    called: list[str] = []
+
+    def then(connection: Any, transfer: Any) -> None:
+        status = connection.execute(
+            text("select status from weighbridge.transfers where id = :id"), {"id": transfer.id}
+        ).scalar_one()
+        called.append(f"{transfer.destination_id} {status}")
+
+    def work(number: str) -> None:
+        house = ground.house
+        deliver_run.run(
+            house.database, house.ring, number, policy=policy_of(house.database), then=then
+        )
+
+    work(ground.asked())
+    assert called == []
+    body = {"destination": {"verify_after_transfer": True}}
+    shown = ground.client.patch(f"/destinations/{ground.destination}", json=body).json()
+    assert shown["data"]["destination"]["verify_after_transfer"] is True
+    number = ground.asked()
+    work(number)
+    work(number)
+    assert called == [f"{ground.destination} SUCCESS"]
