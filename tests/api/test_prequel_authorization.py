@@ -183,6 +183,8 @@ def filled(value: Any, ids: Ids) -> Any:
     """Put ids and numbers in."""
     if isinstance(value, dict):
         return {name: filled(one, ids) for name, one in value.items()}
+    if isinstance(value, list):
+        return [filled(one, ids) for one in value]
     if isinstance(value, str):
         known = {f"{{{name}}}": number for name, number in ids.items()}
         return known.get(value, value.replace("{n}", str(next(_numbers))))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
+import pymysql
 import pytest
 from jsonschema import Draft202012Validator
 from sqlalchemy import text
@@ -15,6 +18,8 @@ from tests.api.transfer_ground import COLUMNS, Deliveries, columns, options
 from tests.contract import prequel_seed
 from tests.unit.connectors.vendor_examples import WHOLE
 from weighbridge.api.prequel.envelope import NEVER
+from weighbridge.catalog.data_sources import policy_of
+from weighbridge.deliver import run as deliver_run
 from weighbridge.deliver.schedule import request_due
 from weighbridge.store.database import EVERYTHING, seen_by
 
@@ -357,3 +362,89 @@ def test_another_recipient_gets_its_own(ground: Deliveries) -> None:
     assert rows == ground.run_sql("source", "select id from orders where org = 'other' order by id")
     ground.destination = mine
     ground.is_exact()
+
+
+def test_from_mariadb(ground: Deliveries, fresh_mariadb: str) -> None:
+    parts = urlsplit(fresh_mariadb)
+    with pymysql.connect(
+        host=parts.hostname, port=parts.port or 0, user=parts.username or "",
+        password=parts.password or "", database=parts.path[1:], autocommit=True,
+    ) as connection:  # fmt: skip
+        cursor = connection.cursor()
+        cursor.execute("set time_zone = '+00:00'")
+        cursor.execute("create table sales (id bigint primary key, org varchar(20), v text,"
+                       " updated_at timestamp(6) null)")  # fmt: skip
+        cursor.execute("insert into sales select seq, if(seq % 3, 'acme', 'Acme'), concat('v', seq),"
+                       " if(seq % 10, now(6), null) from seq_1_to_60")  # fmt: skip
+        source = making.source(ground.client, vendor="mysql", postgres=None, mysql={
+            "host": parts.hostname, "port": parts.port, "write_database": parts.path[1:],
+            "disable_ssl": True,
+            "password_auth": {"username": parts.username, "password": parts.password},
+        })["id"]  # fmt: skip
+        ground.source = source
+        ground.add_model("sales", source_table="sales")
+        done = ground.transfer(models=["sales"])
+        assert (done["status"], done["rows_transferred"]) == ("SUCCESS", 40), done["log"]
+        cursor.execute("update sales set v = 'x', updated_at = now(6) where id = 1")
+        done = ground.transfer(models=["sales"])
+        assert done["delta_rows_transferred"] == 1
+        cursor.execute("select id, v from sales where binary org = 'acme' order by id")
+        assert ground.there("sales", "id, v") == list(cursor.fetchall())
+
+
+def test_no_secret_is_shown_when_a_side_refuses(
+    ground: Deliveries, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliver_run, "AGAIN_SECONDS", 0.0)
+    wrong = {"username": "nobody", "password": "canary-of-a-transfer"}
+    path = f"/destinations/{ground.destination}"
+    body = {"destination": {"postgres": {"password_auth": wrong}}}
+    assert ground.client.patch(path, json=body).status_code == 200
+    heard = [ground.transfer()]
+    assert heard[0]["status"] == "ERROR"
+    assert heard[0]["model_metrics"][0]["error"]["error_code"] == "auth_failed"
+    body = {"destination": {"postgres": {"port": 1}}}
+    assert ground.client.patch(path, json=body).status_code == 200
+    heard.append(ground.transfer())
+    assert heard[1]["model_metrics"][0]["error"]["error_code"] == "connection_failed"
+    assert "5 of 5" not in heard[1]["log"]
+    body = {"source": {"postgres": {"password_auth": wrong}}}
+    assert ground.client.patch(f"/sources/{ground.source}", json=body).status_code == 200
+    heard.append(ground.transfer())
+    with seen_by(ground.house.database, EVERYTHING) as connection:
+        tables = connection.execute(
+            text("select tablename from pg_tables where schemaname = 'weighbridge'")
+        ).scalars().all()  # fmt: skip
+        for table in tables:
+            rows = connection.execute(text(f"select t::text from weighbridge.{table} t"))
+            assert "canary" not in "".join(rows.scalars()), table
+    said = capfd.readouterr()
+    assert "model_failed" in said.out + said.err
+    assert "canary" not in json.dumps(heard) + said.out + said.err
+
+
+def test_what_follows_a_transfer_by_setting(ground: Deliveries) -> None:
+    """A destination may want to be verified: the hook is called once, in the last transaction."""
+    called: list[str] = []
+
+    def then(connection: Any, transfer: Any) -> None:
+        status = connection.execute(
+            text("select status from weighbridge.transfers where id = :id"), {"id": transfer.id}
+        ).scalar_one()
+        called.append(f"{transfer.destination_id} {status}")
+
+    def work(number: str) -> None:
+        house = ground.house
+        deliver_run.run(
+            house.database, house.ring, number, policy=policy_of(house.database), then=then
+        )
+
+    work(ground.asked())
+    assert called == []
+    body = {"destination": {"verify_after_transfer": True}}
+    shown = ground.client.patch(f"/destinations/{ground.destination}", json=body).json()
+    assert shown["data"]["destination"]["verify_after_transfer"] is True
+    number = ground.asked()
+    work(number)
+    work(number)
+    assert called == [f"{ground.destination} SUCCESS"]

@@ -51,7 +51,6 @@ CANCEL_SECONDS = 3
 # Deadlock, lock timeout, serialisation, statement timeout, too many connections, read-only after
 # a failover.
 _PASSING = {"40P01", "55P03", "40001", "53300", "53400", "25006"}
-_NOT_ONE_KEY = {"23505", "21000", "23502"}
 
 
 class PostgresLoader:
@@ -224,8 +223,8 @@ class PostgresLoader:
                 f"{label} was not free: {scrub(error, self._spec.password)}.",
                 next_step="Nothing is to be done at first: the transfer is tried again.",
             )
-        if state in _NOT_ONE_KEY:
-            return merge.no_key(self._load)
+        if state == "21000" or state.startswith("23"):
+            return self._refused(error)
         if state.startswith("22"):
             return self._not_held(error)
         if state in {"42P07", "42701"}:
@@ -234,6 +233,18 @@ class PostgresLoader:
             f"{label} refused the load: {scrub(error, self._spec.password)}.",
             next_step=f"Check that the user {self._spec.user} may create and change tables in the"
             f" schema {self._schema}.",
+        )
+
+    def _refused(self, error: psycopg.Error) -> WeighbridgeError:
+        """Tell a key of ours that names no row from a constraint that others made on the table."""
+        said = error.diag
+        theirs = said.table_name == self._load.table and said.column_name not in self._load.key
+        if error.sqlstate == "21000" or not theirs:
+            return merge.no_key(self._load)
+        what = said.constraint_name or f"NOT NULL of {said.column_name}"
+        return QueryFailed(
+            f"The constraint {what} of {self._load.table} refuses the rows.",
+            next_step="Drop the constraint at the destination, or correct the rows in the source.",
         )
 
     def _not_held(self, error: psycopg.Error) -> WeighbridgeError:

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 AGAIN_SECONDS = 2.0
 # How soon it is looked again whether the transfers before this one have ended.
 WAIT_SECONDS = 2.0
+# Models at once, whatever a destination allows: each needs memory of this process.
+MOST_AT_ONCE = 4
 # How long what is known waits for our own database before the attempt is given up.
 WRITE_SECONDS, WRITE_AGAIN = 60.0, 1.0
 # Called in the transaction that ends a transfer whose destination wants to be verified.
@@ -107,7 +109,8 @@ class _Story:
         """Deliver each model, some at once; give what failed. One that fails stops no other."""
         self._verified = ground.verified
         failed: dict[UUID, WeighbridgeError] = {}
-        with ThreadPoolExecutor(ground.at_once, thread_name_prefix="model") as pool:
+        at_once = min(ground.at_once, MOST_AT_ONCE)
+        with ThreadPoolExecutor(at_once, thread_name_prefix="model") as pool:
             tries = {model.id: pool.submit(self._try, ground, model) for model in ground.models}
             for number, tried in tries.items():
                 error = tried.result()
@@ -175,7 +178,7 @@ class _Story:
                 status = "CANCELLED"
             elif not final and (_passes(error) or isinstance(error, Cancelled)):
                 status = "PENDING"
-            said = f"{model.name}: {status}: {error}"
+            said = " ".join(f"{model.name}: {status}: {error}".split())
             self._told(_failing(model, error, status, said))
 
     def end(self, failed: Mapping[UUID, WeighbridgeError], *, cancelled: bool) -> None:

@@ -20,6 +20,7 @@ from weighbridge.errors import (
     Busy,
     NotComparable,
     Overtaken,
+    QueryFailed,
     TenantMixed,
     Unreadable,
     WeighbridgeError,
@@ -256,6 +257,21 @@ def test_what_cannot_be_held_is_an_error_of_the_data(
         assert place.rows() == [(7, "v")]
     else:
         assert place.relations() == {"_transfer_status"}
+
+
+@pytest.mark.parametrize(
+    ("constraint", "word"),
+    [("add constraint theirs unique (v)", "theirs"), ("add constraint short check (v < 'w')", "short"),
+     ("alter b set not null", "NOT NULL of b")],
+)  # fmt: skip
+def test_a_constraint_of_the_customers_is_named(place: Place, constraint: str, word: str) -> None:
+    place.load(LOAD, [(1, "v", b"", at(1))])
+    place.connection.execute(f"alter table out.orders {constraint}".encode())
+    for number, full in ((2, True), (3, False)):
+        load = replace(LOAD, transfer=f"t{number}", token=number, full=full)
+        with pytest.raises(QueryFailed, match=word):
+            place.load(load, [(1, "v", b"", at(1)), row(2, "v"), row(3, "x"), row(4, "x")])
+    assert place.rows() == [(1, "v")]
 
 
 def test_json_that_is_none_names_its_column(place: Place) -> None:
