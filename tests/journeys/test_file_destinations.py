@@ -221,6 +221,7 @@ def test_the_dead_leave_nothing(place: Open) -> None:
     assert visible(place, data_files) == {"orders/dt=2026-01-02/t2_2_0.parquet"}
     assert rows_seen(place()) == [(1, "a", at(1))]
     dead._claimed()[1].close()
+    dead._store.close()
 
 
 def test_what_is_given_up_is_taken_back(place: Open) -> None:
