@@ -122,6 +122,12 @@ def test_columns_evolve(folder: Open) -> None:
     assert len(rows_seen(folder())) == 2
 
 
+def test_a_row_longer_than_a_block_of_the_reader(folder: Open) -> None:
+    rows = [(n, "y" * (5 * 2**20 if n == 3 else 3), at(n)) for n in range(6)]
+    deliver(loader_of(folder(), file_format="csv"), a_load("t1", 1), rows)
+    assert rows_seen(folder()) == rows
+
+
 def test_a_row_without_a_moment(folder: Open) -> None:
     """It replaces what was before its load, and is replaced by what comes after."""
     deliver(loader_of(folder()), a_load("t1", 1), [(1, "a", at(9)), (2, "b", at(9))])
@@ -215,6 +221,7 @@ def test_the_dead_leave_nothing(place: Open) -> None:
     assert visible(place, data_files) == {"orders/dt=2026-01-02/t2_2_0.parquet"}
     assert rows_seen(place()) == [(1, "a", at(1))]
     dead._claimed()[1].close()
+    dead._store.close()
 
 
 def test_what_is_given_up_is_taken_back(place: Open) -> None:

@@ -49,7 +49,12 @@ def sftp_server(
     def run(work: Any) -> Any:
         return asyncio.run_coroutine_threadsafe(work, loop).result(20)
 
+    made: list[asyncssh.SSHServerConnection] = []
+
     class Server(asyncssh.SSHServer):
+        def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+            made.append(conn)
+
         def begin_auth(self, username: str) -> bool:
             logins.append(username)
             return True
@@ -81,6 +86,13 @@ def sftp_server(
     finally:
         acceptor.close()
         run(acceptor.wait_closed())
+
+        async def end() -> None:
+            for one in made:
+                one.abort()
+            await asyncio.sleep(0.05)
+
+        run(end())
         loop.call_soon_threadsafe(loop.stop)
         thread.join(5)
         loop.close()

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from weighbridge.connectors.loading import Field
     from weighbridge.types.columns import ColumnType
 
-# No row may be longer, read back.
-_BLOCK = 32 * 2**20
+# Bytes that are read back at a time, several of them ahead; no row may be longer than the last.
+BLOCKS = (2 * 2**20, 64 * 2**20)
 
 
 def csv_batch(table: pa.Table) -> pa.Table:
@@ -95,7 +95,9 @@ def duckdb_type(kind: ColumnType) -> str:
             return "VARCHAR"
 
 
-def csv_reader(path: str, fields: Sequence[Field], delimiter: str) -> pa.RecordBatchReader:
+def csv_reader(
+    path: str, fields: Sequence[Field], delimiter: str, block: int = BLOCKS[0]
+) -> pa.RecordBatchReader:
     """Read such a file in bounded memory, every column as text. Raises ArrowInvalid."""
     import pyarrow as pa  # noqa: PLC0415 heavy
     from pyarrow import csv  # noqa: PLC0415 heavy
@@ -103,7 +105,7 @@ def csv_reader(path: str, fields: Sequence[Field], delimiter: str) -> pa.RecordB
     names = [field.name for field in fields]
     return csv.open_csv(
         path,
-        read_options=csv.ReadOptions(use_threads=False, block_size=_BLOCK, encoding="utf8"),
+        read_options=csv.ReadOptions(use_threads=False, block_size=block, encoding="utf8"),
         parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), include_columns=names,

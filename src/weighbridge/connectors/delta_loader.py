@@ -43,13 +43,16 @@ from weighbridge.errors import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, WriterProperties
 
     from weighbridge.connectors.sides import SideSpec
 
 # Readers of tables without column mapping refuse such names.
 _NO_NAME = re.compile(r"[ ,;{}()\n\t=\"]")
-_SPILL = 128 * 2**20
+_SPILL = 96 * 2**20
+# deltalake holds a row group of each file that it writes.
+_GROUP_ROWS = 65_536
+_FILE_BYTES = 64 * 2**20
 _BATCH_ROWS = 32_768
 
 
@@ -209,6 +212,7 @@ class DeltaLoader:
             table.merge(
                 self._rows(arrow_schema(load)), same, source_alias="s", target_alias="t",
                 streamed_exec=True, max_spill_size=_SPILL, commit_properties=properties,
+                writer_properties=_written(),
             )
             .when_matched_update(
                 {_q(n): f"s.{_q(n)}" for n in names},
@@ -227,13 +231,20 @@ class DeltaLoader:
         others = [f for f in _schema_of(table) if f.name not in own.names]
         write_deltalake(
             table, self._rows(pa.schema([*own, *others])), mode="overwrite",
-            schema_mode="overwrite", commit_properties=properties,
+            schema_mode="overwrite", commit_properties=properties, writer_properties=_written(),
+            target_file_size=_FILE_BYTES,
         )  # fmt: skip
 
     def _let_go(self) -> None:
         writer, self._writer, self._staged = self._writer, None, []
         if writer is not None:
             writer.close()
+
+
+def _written() -> WriterProperties:
+    from deltalake import WriterProperties  # noqa: PLC0415 an extra
+
+    return WriterProperties(compression="ZSTD", max_row_group_size=_GROUP_ROWS)
 
 
 def _q(name: str) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from weighbridge.connectors.csv_cells import csv_reader, duckdb_type, typed
+from weighbridge.connectors.csv_cells import BLOCKS, csv_reader, duckdb_type, typed
 from weighbridge.connectors.file_loader import Ledger
 from weighbridge.connectors.file_store import FileStore
 from weighbridge.connectors.file_writer import digest_of
@@ -27,7 +27,7 @@ from weighbridge.connectors.sides import SideSpec
 from weighbridge.connectors.sql import literal
 from weighbridge.errors import NoSuchTable, SpillFull, Unreadable
 
-_MEMORY = "256MB"
+_MEMORY = "128MB"
 _ROWS = "_weighbridge_rows"
 # What DuckDB says of a file that does not hold what it should.
 _NOT_SO = (duckdb.InvalidInputException, duckdb.BinderException, duckdb.ConversionException)
@@ -151,20 +151,34 @@ def _take(
     fields = [column.field() for column in manifest.columns]
     names = ", ".join(quote(f.name, "duckdb") for f in fields)
     token = _token([column.field() for column in manifest.table_columns])
-    rows = f"SELECT {names} FROM read_parquet({literal(str(path))})"
+    into = f"INSERT INTO {_ROWS} ({names}, {token}) SELECT *, {manifest.token} FROM"
     try:
         if manifest.file_format == "csv":
-            reader = csv_reader(str(path), fields, manifest.csv_delimiter or ",")
-            rows = typed(fields, "delivered")
-            connection.register("delivered", reader)
-        done = connection.execute(
-            f"INSERT INTO {_ROWS} ({names}, {token}) SELECT *, {manifest.token} FROM ({rows})"
-        ).fetchone()
+            done = _take_csv(connection, manifest, path, into)
+        else:
+            rows = f"SELECT {names} FROM read_parquet({literal(str(path))})"
+            done = connection.execute(f"{into} ({rows})").fetchone()
     except (*_NOT_SO, pa.ArrowInvalid):
         raise _altered(entry, "cannot be read as what its manifest says") from None
     path.unlink()
     if done is None or done[0] != entry.rows:
         raise _altered(entry, "holds another number of rows than its manifest says")
+
+
+def _take_csv(
+    connection: duckdb.DuckDBPyConnection, manifest: Manifest, path: Path, into: str
+) -> tuple[int, ...] | None:
+    """Read in small blocks, and in large ones where a row does not fit into a small one."""
+    fields = [column.field() for column in manifest.columns]
+    for block in BLOCKS:
+        reader = csv_reader(str(path), fields, manifest.csv_delimiter or ",", block)
+        connection.register("delivered", reader)
+        try:
+            return connection.execute(f"{into} ({typed(fields, 'delivered')})").fetchone()
+        except (duckdb.Error, pa.ArrowInvalid) as error:
+            if "straddl" not in str(error) or block == BLOCKS[-1]:
+                raise
+    return None
 
 
 def _altered(entry: FileEntry, words: str) -> Unreadable:

@@ -287,6 +287,8 @@ class SftpStore:
             with suppress(Exception):
                 self._login.close()
                 self._run(self._login.wait_closed(), seconds=5)
+        with suppress(Exception):
+            asyncio.run_coroutine_threadsafe(_end_tasks(), self._loop).result(5)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         if not self._thread.is_alive():
@@ -323,6 +325,13 @@ class SftpStore:
             if self._stop.is_set():
                 raise cancelled() from None
             raise sftp_error(error, self._place, name) from None
+
+
+async def _end_tasks() -> None:
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def sftp_error(error: Exception, place: SftpPlace, name: str) -> WeighbridgeError:

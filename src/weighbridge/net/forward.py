@@ -69,13 +69,16 @@ class Forward:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             end.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if self._keep(client, server):
-            threading.Thread(target=self._pass_on, args=(server, client), daemon=True).start()
+            back = threading.Thread(target=self._pass_on, args=(server, client), daemon=True)
+            back.start()
             with suppress(OSError):
                 if tunnel:
                     client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
                 else:  # a server takes the absolute form of a request's target (RFC 9112, 3.2.2)
                     server.sendall(head)
                 self._pass_on(client, server)
+            back.join()
+            self._drop(client, server)
 
     def _head(self, client: socket.socket) -> bytes:
         """Read the first bytes; of a CONNECT the whole head, which is all that comes."""
@@ -111,8 +114,11 @@ class Forward:
             return
         # One end broke: the other must not wait for what never comes.
         for end in (source, sink):
-            with self._lock:
-                self._ends.discard(end)
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def _drop(self, *ends: socket.socket) -> None:
+        with self._lock:
+            self._ends.difference_update(ends)
+        for end in ends:
             end.close()
