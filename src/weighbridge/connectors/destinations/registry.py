@@ -185,11 +185,11 @@ def open_side(  # noqa: PLR0917 what `Vendor.mirror` takes, too
             yield spec
         return
     parts = (table,) if isinstance(table, str) else table
-    named = (*_schema(options), *parts) if len(parts) == 1 else parts
+    named = (*schema_of(options), *parts) if len(parts) == 1 else parts
     yield replace(side(vendor, options, label), table=named)
 
 
-def _schema(options: Options) -> tuple[str, ...]:
+def schema_of(options: Options) -> tuple[str, ...]:
     """Say in which schema or database tables are delivered."""
     named = getattr(options, "schema_", None) or getattr(options, "write_database", None)
     return (named,) if named else ()
