@@ -46,9 +46,10 @@ class Patcher(Protocol):
         ...
 
 
-def pen_for(spec: SideSpec, vendor: str) -> Pen:
+def pen_for(spec: SideSpec | None, vendor: str) -> Pen:
     """Give what writes SQL for a side. Raises BadArgument where rows cannot be repaired yet."""
-    pen = pen_of(VENDORS[spec.scheme][3]) if spec.scheme in _PATCHERS else None
+    known = spec is not None and spec.scheme in _PATCHERS
+    pen = pen_of(VENDORS[spec.scheme][3]) if spec is not None and known else None
     if pen is None:
         raise BadArgument(
             f"Rows at {vendor} cannot be repaired yet.",

@@ -16,7 +16,6 @@ from weighbridge.types.safe_text import safe_text
 if TYPE_CHECKING:
     from weighbridge.catalog.models import Model
     from weighbridge.connectors.patching import Pen
-    from weighbridge.connectors.sides import SideSpec
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,11 @@ class Bundle:
     unfit: int = 0
 
 
-def table_of(model: Model, spec: SideSpec, pen: Pen) -> Table:
-    """Describe a model's table at a destination."""
+def table_of(model: Model, schema: tuple[str, ...], pen: Pen) -> Table:
+    """Describe a model's table in a schema of a destination."""
     columns = [Held(c["name_in_destination"], family_of(c["data_type"])) for c in model.columns]
     key = [c["name_in_destination"] for c in model.columns if c["is_primary_key"]]
-    return Table(pen, spec.table, columns, key)
+    return Table(pen, (*schema, model.name), columns, key)
 
 
 def bundle_of(model_name: str, table: Table, rows: Iterable[Broken]) -> Bundle:

@@ -17,7 +17,7 @@ import structlog
 
 from weighbridge.compare.request import Stop
 from weighbridge.connectors.destinations import registry
-from weighbridge.connectors.patcher import open_patcher, pen_for
+from weighbridge.connectors.patcher import open_patcher
 from weighbridge.connectors.patching import text_of
 from weighbridge.errors import (
     Cancelled,
@@ -163,9 +163,10 @@ def _planned(work: _Work, ground: Ground, rows: Sequence[Broken]) -> Entry:
             changed += 1
         else:
             wanted.append(Broken(row.kind, row.key, found["source"], row.destination))
-    spec = _spec(ground)
-    pen = pen_for(spec, ground.destination.vendor.display)
-    made = bundle_of(ground.model.name, table_of(ground.model, spec, pen), wanted)
+    place = ground.destination
+    pen = repairs.pen_at(place.vendor, place.options)
+    table = table_of(ground.model, registry.schema_of(place.options), pen)
+    made = bundle_of(ground.model.name, table, wanted)
     forward, undo = scripts(pen, made.patches)
     entry = repairs.entry(
         ground.model.name, plan=made.plan, forward=forward, undo=undo,
@@ -208,12 +209,6 @@ def _differing(
                 next_step="A full refresh makes it anew.",
             )
         return {_name(row["key"]): row for row in found.rows()}
-
-
-def _spec(ground: Ground) -> SideSpec:
-    place = ground.destination
-    with _open(place, ground.model.name) as spec:
-        return spec
 
 
 def _open(place: Place, table: str) -> AbstractContextManager[SideSpec]:

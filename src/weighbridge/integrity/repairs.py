@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, func, select, text, update
 
-from weighbridge.catalog.destinations import Sight, open_address
+from weighbridge.catalog.destinations import Address, Sight, open_address
 from weighbridge.catalog.models import get_model
 from weighbridge.connectors.destinations import registry
 from weighbridge.connectors.patcher import pen_for
@@ -20,13 +20,14 @@ from weighbridge.integrity.bundle import Broken, bundle_of, scripts, table_of
 from weighbridge.integrity.results import every_row
 from weighbridge.integrity.store import ENDED, Job
 from weighbridge.jobs.queue import request_job
-from weighbridge.net.hosts import HostPolicy
 from weighbridge.report.words import plural
 from weighbridge.store.tables import repairs
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Row
 
+    from weighbridge.connectors.destinations.options import Options
+    from weighbridge.connectors.patching import Pen
     from weighbridge.store.sealed import KeyRing
 
 JOB = "integrity.repair"
@@ -107,7 +108,7 @@ def request(
     _check(job, models)
     rows = _rows(connection, job, models, classes)
     address = open_address(connection, ring, job.destination_id, Sight())
-    _pen(address)
+    pen_at(address.vendor, address.options)
     outcome = _planned(connection, address, rows) if dry_run else []
     row = connection.execute(
         repairs.insert()
@@ -178,23 +179,20 @@ def _rows(
     return found
 
 
-def _pen(address: Any) -> Any:
-    spec = registry.side(address.vendor, address.options, address.vendor.display)
-    return pen_for(spec, address.vendor.display)
+def pen_at(vendor: registry.Vendor, options: Options) -> Pen:
+    """Give what writes SQL for a destination. Raises BadArgument where there is nothing yet."""
+    spec = None if vendor.side is None else registry.side(vendor, options, vendor.display)
+    return pen_for(spec, vendor.display)
 
 
 def _planned(
-    connection: Connection, address: Any, rows: Mapping[UUID, list[Broken]]
+    connection: Connection, address: Address, rows: Mapping[UUID, list[Broken]]
 ) -> list[dict[str, Any]]:
     planned: list[dict[str, Any]] = []
-    pen = _pen(address)
+    pen, schema = pen_at(address.vendor, address.options), registry.schema_of(address.options)
     for model_id, some in rows.items():
         model = get_model(connection, model_id)
-        with registry.open_side(
-            address.vendor, address.options, address.vendor.display, HostPolicy.operator(),
-            model.name, (),
-        ) as spec:  # fmt: skip
-            made = bundle_of(model.name, table_of(model, spec, pen), some)
+        made = bundle_of(model.name, table_of(model, schema, pen), some)
         forward, undo = scripts(pen, made.patches)
         planned.append(entry(model.name, plan=made.plan, forward=forward, undo=undo))
     return planned

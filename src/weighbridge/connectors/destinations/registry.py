@@ -234,12 +234,13 @@ def open_side(  # noqa: PLR0917 the words of the place, and then what of it
         with vendor.mirror(options, label, policy, table, key) as spec:
             yield spec
         return
-    named = (*_schema(options), table) if isinstance(table, str) else table
+    parts = (table,) if isinstance(table, str) else table
+    named = (*schema_of(options), *parts) if len(parts) == 1 else parts
     with through_tunnel(options, policy) as reached:
         yield replace(side(vendor, reached.options, label), table=named)
 
 
-def _schema(options: Options) -> tuple[str, ...]:
+def schema_of(options: Options) -> tuple[str, ...]:
     """Say in which schema or database tables are delivered."""
     named = getattr(options, "schema_", None) or getattr(options, "write_database", None)
     return (named,) if named else ()
