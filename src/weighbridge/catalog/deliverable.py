@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from weighbridge.catalog import records
 from weighbridge.catalog.destinations import EVERY_MODEL, Destination
-from weighbridge.catalog.models import Model, every_model
+from weighbridge.catalog.models import Model, every_model, open_source_options
 from weighbridge.catalog.recipients import models_of
-from weighbridge.catalog.sealed_options import opened
-from weighbridge.connectors.destinations import registry, shapes
+from weighbridge.connectors.destinations import registry
 from weighbridge.connectors.names import table_name
 from weighbridge.store.tables import sources
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from weighbridge.connectors.destinations.options import Options
     from weighbridge.connectors.sides import SideSpec
+    from weighbridge.net.hosts import HostPolicy
     from weighbridge.store.sealed import KeyRing
 
 
@@ -32,16 +34,23 @@ def enabled_models(connection: Connection, destination: Destination) -> list[Mod
     ]
 
 
-def source_side(connection: Connection, ring: KeyRing, model: Model) -> SideSpec:
-    """Give the side of a model's whole table, with secrets inside: never to be read as it is.
+@dataclass(frozen=True)
+class Origin:
+    """Where a model's table is, secrets too: never to be read as it is, but by `rows_of`."""
 
-    What may be read of it says `connectors.tenancy.rows_of`. Raises NoSuchObject, BadArgument.
-    """
-    row: Any = records.find(connection, sources, model.source_id)
+    vendor: registry.Vendor
+    options: Options
+    table: tuple[str, ...]
+
+    def opened(self, policy: HostPolicy) -> AbstractContextManager[SideSpec]:
+        """Give the side of the whole table, through a tunnel if its options ask for one."""
+        label = "the source"
+        return registry.open_side(self.vendor, self.options, label, policy, self.table, ())
+
+
+def origin_of(connection: Connection, ring: KeyRing, model: Model) -> Origin:
+    """Say where a model's table is. Raises NoSuchObject, BadArgument."""
+    row = records.find(connection, sources, model.source_id)
     vendor = registry.find_vendor(row.vendor, source=True)
-    options = registry.checked(vendor, opened(ring, "sources", row))
-    table = table_name(model.source_table)
-    schema = shapes.plain(options).get("schema")
-    if len(table) == 1 and schema:
-        table = (str(schema), *table)
-    return replace(registry.side(vendor, options, "the source"), table=table)
+    options = open_source_options(connection, ring, model.source_id)
+    return Origin(vendor, options, table_name(model.source_table))

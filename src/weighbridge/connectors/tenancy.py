@@ -181,9 +181,11 @@ def _value(value: Value, dialect: str) -> str:
 
 
 def _text(text: str, dialect: str) -> str:
-    # Where a backslash may be an escape, none is written.
+    """Write a text without a backslash, which may be an escape and may be none."""
     if dialect == "mysql":
         return f"CONVERT(X'{text.encode().hex().upper()}' USING utf8mb4)"
+    if "\\" in text:
+        return f"({' || chr(92) || '.join(map(literal, text.split(chr(92))))})"
     return literal(text)
 
 

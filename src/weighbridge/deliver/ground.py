@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from weighbridge.catalog.deliverable import enabled_models, source_side
+from weighbridge.catalog.deliverable import Origin, enabled_models, origin_of
 from weighbridge.catalog.destinations import Address, Sight, get_destination, open_address
 from weighbridge.catalog.models import Model
 from weighbridge.connectors.destinations import registry
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from weighbridge.connectors.loading import Loader
-    from weighbridge.connectors.sides import SideSpec
     from weighbridge.deliver.store import Transfer
     from weighbridge.store.sealed import KeyRing
 
@@ -29,7 +28,7 @@ class Ground:
     """The models that are still to be delivered, and all that is needed to do so, secrets too."""
 
     models: Sequence[Model]
-    sides: Mapping[UUID, SideSpec]
+    origins: Mapping[UUID, Origin]
     address: Address
     name: str
     scope: TenantScope
@@ -74,7 +73,7 @@ def open_ground(
     ]
     return Ground(
         models=models,
-        sides={model.id: source_side(connection, ring, model) for model in models},
+        origins={model.id: origin_of(connection, ring, model) for model in models},
         address=open_address(connection, ring, place.id, Sight()),
         name=place.name,
         scope=TenantScope("", place.recipient.id_in_provider_system),

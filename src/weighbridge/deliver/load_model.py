@@ -44,12 +44,16 @@ class Side:
 
 @dataclass(frozen=True)
 class Task:
-    """One model that is to be delivered, and what stops it."""
+    """One model that is to be delivered, and what stops it.
+
+    `spec` is the side of the whole table, to be read through `rows_of` alone.
+    """
 
     database: Database
     transfer: Transfer
     ground: Ground
     model: Model
+    spec: SideSpec
     stop: Stop
     side: Side
 
@@ -57,11 +61,6 @@ class Task:
     def scope(self) -> TenantScope:
         """Say whose rows are read."""
         return replace(self.ground.scope, column=self.model.organization_column)
-
-    @property
-    def spec(self) -> SideSpec:
-        """Give the whole table, to be read through `rows_of` alone."""
-        return self.ground.sides[self.model.id]
 
 
 def load_model(task: Task) -> None:

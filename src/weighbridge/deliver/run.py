@@ -122,7 +122,11 @@ class _Story:
         side = Side()
         try:
             self.stop.check()
-            load_model(Task(self._database, self._transfer, ground, model, self.stop, side))
+            with ground.origins[model.id].opened(ground.policy) as spec:
+                task = Task(
+                    self._database, self._transfer, ground, model, spec, self.stop, side
+                )  # fmt: skip
+                load_model(task)
         except WeighbridgeError as error:
             told = error
         except Exception:
