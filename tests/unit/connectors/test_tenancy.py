@@ -29,7 +29,7 @@ POLICY = HostPolicy.operator()
 # Some of which a server, a collation or a cast takes for the same.
 TWINS = (
     "", "0", "00", "-0", "+0", "0.0", "1", "01", "1 ", " 1", "1.0", "1e0", "a", "A", "a ", "a\t", "á",
-    "a\u0301", "ß", "ss", "SS", "null", "NULL", "\\", "\\\\", "'", "''", "' OR 1=1 --", '"', "%", "_",
+    "a\u0301", "ß", "ss", "SS", "null", "NULL", "\\", "\\\\", "'", "''", "\\'", "a\\' OR 1=1 --", "' OR 1=1 --", '"', "%", "_",
     "a%", "İ", "i", "I", "\ufeffa", "a\u200b", "😀", "😁", "9223372036854775808", "true", "t",
 )  # fmt: skip
 TEXTS = st.sampled_from(TWINS) | st.text(

@@ -36,6 +36,11 @@ def through_tunnel(
     if not isinstance(options, Tunnelled) or not options.use_ssh_tunnel:
         yield Reached(options)
         return
+    if not hasattr(options, "host"):
+        raise BadArgument(
+            "This vendor is not reached through SSH tunnels yet.",
+            next_step="Set use_ssh_tunnel to false.",
+        )
     said = options.ssh_tunnel
     if said is None or not said.ssh_public_key:
         raise BadArgument(
@@ -47,11 +52,6 @@ def through_tunnel(
         private_key=said.private_key(), host_key=said.ssh_host_key,
     )  # fmt: skip
     far: Any = options
-    if not hasattr(options, "host"):
-        raise BadArgument(
-            "This vendor is not reached through tunnels yet.",
-            next_step="Set use_ssh_tunnel to false.",
-        )
     tunnel = Tunnel(jump, (str(far.host), int(far.port)), policy, first=first)
     try:
         # The host stays the name on the certificate: TLS is of the server, not of the tunnel.
