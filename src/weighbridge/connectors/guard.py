@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from weighbridge.connectors import guard_lists as lists
 from weighbridge.connectors.guard_lexer import Lexed, Token, lex, refuse, shown
@@ -195,7 +195,7 @@ def _parse(lexed: Lexed, dialect: str, *, before: str = "", after: str = "") -> 
         seen = sqlglot.tokenize(text, dialect=dialect)
         trees = sqlglot.parse(text, dialect=dialect)
     except Exception as error:  # noqa: BLE001 sqlglot fails in many ways on broken SQL
-        raise _unparsable(error) from None
+        raise _unparsable(error, lexed.text, before.count("\n")) from None
     ours = {len(before) + t.end - 1 for t in lexed.tokens if t.kind in {"string", "name"}}
     if ours != {t.end for t in seen if text[t.end] in "'\"`"}:
         raise BadQuery(
@@ -207,10 +207,15 @@ def _parse(lexed: Lexed, dialect: str, *, before: str = "", after: str = "") -> 
     return trees[0]
 
 
-def _unparsable(error: Exception) -> BadQuery:
-    places: list[dict[str, object]] = getattr(error, "errors", None) or [{}]
+def _unparsable(error: Exception, text: str, above: int) -> BadQuery:
+    """Say where the user's own text is at fault; `above` lines stand before it."""
+    places: list[dict[str, Any]] = getattr(error, "errors", None) or [{}]
     line, near = places[0].get("line"), places[0].get("highlight")
-    where = f" near {shown(str(near))}, line {line}" if near else ""
+    where = ""
+    if near and line and line - above <= text.count("\n") + 1:
+        where = f" near {shown(str(near))} at line {line - above}"
+    elif near:
+        where = " at its end"
     return BadQuery(
         f"The SQL cannot be understood{where}.",
         next_step="Correct it, or put it in a view on the server and compare the view.",

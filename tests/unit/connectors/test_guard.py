@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import duckdb
 import pytest
 
@@ -154,3 +157,18 @@ def test_good_duckdb_queries_run_wrapped() -> None:
         for dialect, sql in corpus.GOOD_FILTERS:
             if dialect == "duckdb":
                 connection.execute(f"SELECT * FROM t WHERE (\n{check_filter(sql, dialect)}\n)")
+
+
+@pytest.mark.parametrize(
+    ("check", "sql", "where"),
+    [
+        (check_filter, "<", "understood at its end."),
+        (check_filter, "a = 1 and\n< 3", "understood at its end."),
+        (check_query, "select a,\nfrom where", "understood near 'where' at line 2."),
+    ],
+)
+def test_a_fault_is_placed_in_the_users_own_text(
+    check: Callable[[str, str], str], sql: str, where: str
+) -> None:
+    with pytest.raises(BadQuery, match=re.escape(where)):
+        check(sql, "postgres")
