@@ -12,7 +12,7 @@ help:    ## this list
 
 setup: .venv/.ready ## .venv with everything, and the command .venv/bin/weighbridge
 
-demo: .venv/.ready ## 336,776 flights, a faulty migrated copy, the diff, an HTML report
+demo: .venv/.ready ## 336,776 flights: a faulty copy, the diff, a report; deliveries, broken and repaired
 	@$(PY) -m tests.servers && $(PY) -m demo
 
 test: .venv/.ready ## every test, on real servers that the tests start themselves
