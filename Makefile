@@ -21,8 +21,8 @@ test: .venv/.ready ## every test, on real servers that the tests start themselve
 check: .venv/.ready ## format, lint, types, import rule, unit tests: under a minute
 	@.venv/bin/ruff format --check . && .venv/bin/ruff check . && .venv/bin/basedpyright && .venv/bin/lint-imports && $(PY) -m pytest tests/unit $(wildcard tests/docs) -m "not server and not long" -n 2 -q
 
-bench: .venv/.ready ## this and its peers, side by side; then the server: bench/RESULTS.md, SERVING.md (long)
-	@$(PY) -m bench.serving && $(PY) bench/run.py
+bench: .venv/.ready ## the server, deliveries, and diffs beside their peers: bench/SERVING.md, DELIVERIES.md, RESULTS.md (long)
+	@$(PY) -m bench.serving && $(PY) -m bench.deliveries && $(PY) bench/run.py
 
 docs: .venv/.ready ## the examples and links of docs/ are true
 	@$(PY) -m pytest tests/docs -q
