@@ -92,6 +92,7 @@ def test_our_database_ends_every_session(ground: Ground) -> None:
     worker = ground.worker()
     wait_until_busy(ground.url, "slow")
     assert len(_ended(ground)) >= 2  # the fault fired
+    ground.house.database.close()  # the test's own sessions were ended, too
     assert ground.status(number) == "processing"
     ground.wait(number, "done", 60)
     after = ground.diff("b")

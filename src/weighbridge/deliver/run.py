@@ -131,7 +131,7 @@ class _Story:
             told = error
         except Exception:
             log.exception("unhandled", transfer=str(self._transfer.id), model=model.name)
-            told = _OurFault(
+            told = RunFailed(
                 f"The model {model.name} met a fault of ours.",
                 next_step="The worker's log says more; report it with the transfer's id.",
             )
@@ -234,12 +234,6 @@ class _Story:
             return store.goes_on(connection, self._transfer)[1]
 
 
-class _OurFault(RunFailed):
-    """A fault of weighbridge, which may not come again."""
-
-    retry = True
-
-
 def _failing(
     model: Model, error: WeighbridgeError, status: str, line: str
 ) -> Callable[[Connection, Transfer], bool]:
@@ -259,8 +253,10 @@ def _as_json(error: WeighbridgeError, side: str) -> dict[str, str | bool]:
 
 def _passes(error: WeighbridgeError) -> bool:
     """Tell what may well be gone the next time: a wrong password is not."""
-    kinds = (StoreFailed, ConnectionFailed, Busy, _OurFault)
-    return isinstance(error, StoreFailed) or (isinstance(error, kinds) and error.retry)
+    # What nobody foresaw is a RunFailed of no kind: a fault of ours, which may not come again.
+    if isinstance(error, StoreFailed) or type(error) is RunFailed:
+        return True
+    return isinstance(error, (ConnectionFailed, Busy)) and error.retry
 
 
 def _pause(transfer: Transfer) -> float:
