@@ -51,46 +51,50 @@ def deliver(source: str, say: Callable[[str], None]) -> bool:
         serving(folder / "weighbridge") as service,
     ):
         _prepare(source, warehouse)
-        say(
-            "a server of ours; two customers: United gets its rows in PostgreSQL, JetBlue as Parquet on S3"
-        )
+        say("a server of ours; United gets its rows in PostgreSQL, JetBlue as Parquet on S3")
         _model(service, source)
-        places = {
-            "UA": _destination(
-                service, "UA", "postgres", _postgres(warehouse, schema="deliveries")
-            ),
-            "B6": _destination(service, "B6", "s3_compatible", _s3(bucket)),
-        }
-        began = time.monotonic()
-        started = {c: service.ask(f"/destinations/{d}/transfer", {}) for c, d in places.items()}
-        ended = {
-            c: service.wait(f"/transfers/{one['transfer_id']}", "transfer")
-            for c, one in started.items()
-        }
-        rows = ", ".join(f"{t['rows_transferred']:,} to {AIRLINES[c]}" for c, t in ended.items())
-        say(f"delivered in {time.monotonic() - began:.1f} s: {rows}; none to the other one")
-        healthy = [_check(service, place)["is_healthy"] for place in places.values()]
-        say(f"both destinations are proved equal to the source: {all(healthy)}")
-
+        place = _postgres(warehouse, schema="deliveries")
+        united = _destination(service, "UA", "postgres", place)
+        jetblue = _destination(service, "B6", "s3_compatible", _s3(bucket))
+        proved = _proved(service, {"UA": united, "B6": jetblue}, say)
         with psycopg.connect(warehouse, autocommit=True) as connection:
             connection.execute(BROKEN)
         say("somebody deletes three of United's rows, changes two, and adds one")
-        job = _job(service, places["UA"])
-        found = _show(service, places["UA"], job["id"])
-        repaired = service.ask(
-            f"/destinations/{places['UA']}/data-integrity/{job['id']}/repair",
-            {"dry_run": False, "classes": ["missing", "incorrect", "orphaned"]},
-        )["repair"]
-        service.wait(
-            f"/destinations/{places['UA']}/data-integrity/{job['id']}/repair/{repaired['id']}",
-            "repair",
-        )
-        after = _check(service, places["UA"])
-        say(
-            f"repaired and checked again: healthy is {after['is_healthy']}, orphaned {after['total_rows_orphaned']}"
-        )
-        good = all(healthy) and found == WANTED and after["is_healthy"]
-        return good and after["total_rows_orphaned"] == 0
+        return _repaired(service, united, say) and proved
+
+
+def _proved(service: Service, places: dict[str, str], say: Callable[[str], None]) -> bool:
+    """Deliver to both, and hold each against the source."""
+    began = time.monotonic()
+    started = {c: service.ask(f"/destinations/{d}/transfer", {}) for c, d in places.items()}
+    ended = {
+        c: service.wait(f"/transfers/{one['transfer_id']}", "transfer")
+        for c, one in started.items()
+    }
+    rows = ", ".join(f"{t['rows_transferred']:,} to {AIRLINES[c]}" for c, t in ended.items())
+    say(f"delivered in {time.monotonic() - began:.1f} s: {rows}")
+    checks = [_check(service, place) for place in places.values()]
+    proved = all(c["is_healthy"] and not c["total_rows_orphaned"] for c in checks)
+    say(f"each holds what the source has for it, row by row, and no other row: {_yes(proved)}")
+    return proved
+
+
+def _repaired(service: Service, place: str, say: Callable[[str], None]) -> bool:
+    """Find what was broken, put it right, and look again."""
+    jobs = f"/destinations/{place}/data-integrity"
+    job = _job(service, place)
+    found = _show(service, place, job["id"])
+    asked = {"dry_run": False, "classes": list(WANTED)}
+    repair = service.ask(f"{jobs}/{job['id']}/repair", asked)["repair"]
+    service.wait(f"{jobs}/{job['id']}/repair/{repair['id']}", "repair")
+    after = _check(service, place)
+    repaired = after["is_healthy"] and not after["total_rows_orphaned"]
+    say(f"repaired, and checked again: {_yes(repaired)}")
+    return found == WANTED and repaired
+
+
+def _yes(good: bool) -> str:
+    return "yes" if good else "NO"
 
 
 def _prepare(source: str, warehouse: str) -> None:
