@@ -168,7 +168,7 @@ def _show(service: Service, destination: str, job: str) -> dict[str, int]:
         changed = row["changed_columns"]
         shown = changed[0] if changed else "flight"
         sides = ["—" if s is None else str(s[shown]) for s in (row["source"], row["destination"])]
-        what = ", ".join(changed) if changed else "the whole row, here its flight"
+        what = ", ".join(changed) if changed else "whole row (flight)"
         table.add_row(row["class"], str(row["key"]["id"]), what, *sides)
     Console().print(table)
     return dict(Counter(row["class"] for row in rows))
