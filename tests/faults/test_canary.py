@@ -177,6 +177,7 @@ def _story(run: Run) -> None:
         run.ask("GET", f"{API}/datadiffs{path}")
     run.ask("GET", f"{API}/data_sources")
     run.ask("GET", f"{API}/data_sources/types")
+    _deliver(run)
     run.ask("PATCH", f"{API}/datadiffs/{good}", {"purged": True})
 
 
@@ -227,6 +228,69 @@ def _mistakes(run: Run) -> None:
     run.ask("GET", f"/{middle}")
     run.ask("GET", f"{API}/datadiffs/{middle}")
     run.ask("POST", f"{API}/datadiffs/1/cancel", **{"Idempotency-Key": middle})
+
+
+def _deliver(run: Run) -> None:
+    """Deliver in Prequel's words: right, with secrets that are wrong, with broken rows, repaired."""
+
+    def ask(path: str, body: Any = None) -> Any:
+        method = "GET" if body is None else "POST"
+        said = run.ask(method, f"/prequel{path}", body, **{"X-API-KEY": run.server.key})
+        assert said["status"] == "success", said
+        return said["data"]
+
+    def ended(path: str, what: str) -> str:
+        until(lambda: ask(path)[what]["status"] not in {"PENDING", "RUNNING"}, 60,
+              lambda: str(ask(path)))  # fmt: skip
+        return str(ask(path)[what]["status"])
+
+    run_sql(
+        run.pg, "create schema out",
+        "create table orders (id int primary key, org text, v text, updated_at timestamptz)",
+        "insert into orders select i, 'acme', (select v from a where id = 4), now() - interval '1 day'"
+        " from generate_series(1, 20) i",
+    )  # fmt: skip
+    parts = urlsplit(run.pg)
+    login = {"username": "kana", "password": run.planted["pg"]}
+    place = {
+        "host": parts.hostname, "port": parts.port, "database": parts.path.lstrip("/"),
+        "schema": "out", "disable_ssl": True, "password_auth": login,
+    }  # fmt: skip
+    source = ask("/sources", {"source": {"name": "s", "vendor": "postgres", "postgres": place}})
+    columns = [
+        {"name_in_source": name, "name_in_destination": name, "data_type": kind,
+         "is_primary_key": name == "id", "is_last_modified": name == "updated_at"}
+        for name, kind in (("id", "integer"), ("v", "text"), ("updated_at", "timestamp"))
+    ]  # fmt: skip
+    ask("/models", {"model": {
+        "model_name": "orders", "source_id": source["source"]["id"], "columns": columns,
+        "source_table": "public.orders", "organization_column": "org"}})  # fmt: skip
+    owner = ask("/recipients", {"recipient": {"name": "A", "id_in_provider_system": "acme"}})
+    wrong = {**login, "password": run.plant("wrong destination")}
+    bucket = {
+        "host": f"127.0.0.1:{free_port()}", "bucket_name": "b", "disable_ssl": True,
+        "access_keys": {"access_id": "a", "secret_key": run.plant("bucket")},
+    }  # fmt: skip
+    outcomes: list[tuple[str, str]] = []
+    for vendor, options in (
+        ("postgres", place), ("postgres", {**place, "password_auth": wrong}),
+        ("s3_compatible", bucket),
+    ):  # fmt: skip
+        made = ask("/destinations", {"destination": {
+            "vendor": vendor, "name": "d", "recipient_id": owner["recipient"]["id"],
+            "enabled_models": ["orders"], vendor: options}})["destination"]["id"]  # fmt: skip
+        number = ask(f"/destinations/{made}/transfer", {})["transfer_id"]
+        outcomes.append((made, ended(f"/transfers/{number}", "transfer")))
+    assert [status for _, status in outcomes] == ["SUCCESS", "ERROR", "ERROR"]
+    run_sql(
+        run.pg, "delete from out.orders where id = 3", "update out.orders set v = 'x' where id = 5"
+    )
+    jobs = f"/destinations/{outcomes[0][0]}/data-integrity"
+    job = ask(jobs, {})["job"]["id"]
+    assert ended(f"{jobs}/{job}", "job") == "SUCCESS"
+    assert len(ask(f"{jobs}/{job}/rows")["rows"]) == 2
+    repair = ask(f"{jobs}/{job}/repair", {"dry_run": False})["repair"]["id"]
+    assert ended(f"{jobs}/{job}/repair/{repair}", "repair") == "SUCCESS"
 
 
 def _kill_worker(run: Run) -> None:
@@ -306,7 +370,9 @@ def _forms(secret: str) -> list[bytes]:
 # A caller's own words and rows come back to the caller, and are kept for that.
 WRITES = {
     "keys.create": 2, "keys.revoke": 1, "data_sources.create": 6, "datadiffs.create": 9,
-    "datadiffs.cancel": 2, "datadiffs.change": 1,
+    "datadiffs.cancel": 2, "datadiffs.change": 1, "sources.create": 1, "models.create": 1,
+    "recipients.create": 1, "destinations.create": 3, "transfers.create": 3, "integrity.create": 1,
+    "integrity.repair": 1,
 }  # fmt: skip
 _QUOTED = {"row", "query"}
 

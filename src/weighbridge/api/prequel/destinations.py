@@ -214,7 +214,7 @@ def try_new_destination(caller: WritesDestinations, body: wire.NewDestination) -
 def try_destination(
     caller: WritesDestinations,
     destination_id: Number,
-    body: wire.DestinationChange | None = None,
+    body: wire.DestinationTry | None = None,
 ) -> Any:
     """Connect to a destination as a change would make it; no change is stored.
 

@@ -155,6 +155,12 @@ class DestinationChange(Body):
     destination: DestinationChangeFields
 
 
+class DestinationTry(Body):
+    """What to change of a destination while it is tried; nothing of it is stored."""
+
+    destination: DestinationChangeFields | None = None
+
+
 class DestinationData(BaseModel):
     """One destination."""
 
