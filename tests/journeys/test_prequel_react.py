@@ -87,6 +87,11 @@ def told(
         api = home.prequel()
         model = ground.model(api, ground.source(api)["id"])
         owner = ground.recipient(api)["id"]
+        place = ground.destination(api, owner, name="delivered")["id"]
+        asked = [
+            api.post(f"/destinations/{place}/transfer").json()["data"]["transfer_id"]
+            for _ in range(3)
+        ]
         token = ground.token_headers(api, recipient_id=owner)["Authorization"].split()[1]
         done = subprocess.run(
             ["node", "client.mjs", f"{address}/prequel", ground.ORIGIN, token],
@@ -95,9 +100,15 @@ def told(
         assert done.returncode == 0, done.stderr
         with seen_by(home.database, EVERYTHING) as connection:
             secrets = connection.execute(
-                text("select vendor from weighbridge.destinations where secret is not null")
+                text(
+                    "select vendor from weighbridge.destinations"
+                    " where secret is not null and name <> 'delivered'"
+                )
             ).scalars().all()  # fmt: skip
-        yield {**json.loads(done.stdout), "model": model, "owner": owner, "secrets": list(secrets)}
+        yield {
+            **json.loads(done.stdout), "model": model, "owner": owner, "secrets": list(secrets),
+            "place": place, "asked": asked,
+        }  # fmt: skip
 
 
 def test_its_form_makes_destinations_of_every_vendor_that_it_knows(told: dict[str, Any]) -> None:
@@ -136,9 +147,18 @@ def test_it_is_told_why_a_test_failed(told: dict[str, Any]) -> None:
 
 def test_it_lists(told: dict[str, Any]) -> None:
     made = [a["data"]["destination"]["id"] for a in told["created"].values() if a["data"]]
-    assert [one["id"] for one in told["destinations"]] == made
+    assert [one["id"] for one in told["destinations"]] == [told["place"], *made]
     for name in ("models", "models_for_recipient"):
         assert [one["model_name"] for one in told[name]] == [told["model"]["model_name"]]
     assert told["products"] == []
     assert told["deleted"]["status"] == "success"
-    assert told["left"] == len(made) - 1
+    assert told["left"] == len(made)
+
+
+def test_it_lists_transfers_by_page(told: dict[str, Any]) -> None:
+    asked = told["asked"]
+    assert [[one["id"] for one in page] for page in told["pages"]] == [asked[:2], asked[2:]]
+    assert [one["id"] for one in told["pending"]] == asked[:2]
+    for one in told["pending"]:
+        assert (one["status"], one["destination_id"]) == ("PENDING", told["place"])
+        assert (one["rows_transferred"], one["models"]) == (0, [])

@@ -75,6 +75,12 @@ result.changes = prequel.computeChangedFields(existing, changed);
 result.updated = await call(prequel.useUpdateDestination)(existing, changed);
 result.tested_existing = await call(prequel.useTestExistingConnection)(existing, changed);
 result.destinations = await call(prequel.useGetDestinations)();
+const delivered = result.destinations.find((one) => one.name === "delivered");
+result.pending = await call(prequel.useGetTransfers)(delivered, { count: 2, status: "PENDING" });
+result.pages = [];
+for (let page = { hasNext: true }; page.hasNext; result.pages.push(page.results)) {
+  page = await call(prequel.useListTransfers)(delivered, { pageSize: 2, cursor: page.cursor });
+}
 result.models = await rendered(() => call(prequel.useModels));
 result.products = await rendered(() => call(prequel.useProducts));
 result.models_for_recipient = await call(prequel.useGetModelsForRecipient)();
