@@ -17,10 +17,12 @@ import pytest
 from tests import servers
 from tests.faults.command import COMMAND, run_sql
 
-# Quotes, a backslash, a percent sign and letters beyond ASCII: each escapes in another way.
-CANARY = "Kanari'7%\\x\"ü/4711"
-# Enough of it to know it by, however the rest was escaped.
-CORE = "Kanari"
+# Enough of it to know it by, however the rest was escaped; the process's own, because another one
+# that tests beside it has commands whose arguments are seen here, too.
+CORE, TAIL = f"Kanari{os.getpid()}x", f"Vogel{os.getpid()}x"
+# Quotes, a backslash, a percent sign and letters beyond ASCII: each escapes in another way. No part
+# of it can be a part of an id or a figure.
+CANARY = CORE + "'7%\\x\"ü/" + TAIL
 
 
 @dataclass
@@ -88,7 +90,7 @@ def _write_config(folder: Path, urls: tuple[str, ...]) -> None:
 
 
 def _forms() -> list[str]:
-    forms = [CORE, quote(CANARY, safe=""), "4711"]
+    forms = [CORE, quote(CANARY, safe=""), TAIL]
     for shift in range(3):
         coded = base64.b64encode(b"x" * shift + CANARY.encode()).decode()
         forms.append(coded[4:16])
